@@ -1,0 +1,149 @@
+"""The one feature definition: streaming log-mel frames, computed here alone for serving and for training.
+
+Samples in are mono float32 in [-1, 1] at ``FeatureSpec.sample_rate_hz``; frames out are float32 natural-log mel power.
+Frames are left-aligned: frame k covers samples [k * hop, k * hop + n_fft). No centring, no padding.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from stream_analyzer.types import F32
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """What a log-mel frame is. Its digest binds a model to the features it was trained on."""
+
+    sample_rate_hz: int = 22_050
+    n_fft: int = 2048
+    hop: int = 441
+    n_mels: int = 128
+    fmin_hz: float = 0.0
+    fmax_hz: float = 11_025.0
+    power_floor: float = 1e-10
+    window: str = "hann"
+    mel_scale: str = "slaney"
+    mel_norm: str = "slaney"
+    log: str = "natural"
+
+    @property
+    def frames_per_second(self) -> float:
+        """Frames a second; exactly 50 for the default."""
+        return self.sample_rate_hz / self.hop
+
+    @property
+    def log_floor(self) -> float:
+        """The smallest value a frame can hold: ln(power_floor)."""
+        return float(np.log(np.float32(self.power_floor)))
+
+    @property
+    def digest(self) -> str:
+        """First 16 hex digits of the SHA-256 of the definition as canonical JSON."""
+        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+SPEC = FeatureSpec()
+
+
+def hz_to_mel(hz: F32) -> F32:
+    """Map frequency in Hz to Slaney mels: linear below 1 kHz, logarithmic above (Slaney 1998, Auditory Toolbox)."""
+    hz = np.asarray(hz, dtype=np.float64)
+    return np.where(hz < 1000.0, hz * 3.0 / 200.0, 15.0 + np.log(np.maximum(hz, 1e-9) / 1000.0) * 27.0 / np.log(6.4))
+
+
+def mel_to_hz(mel: F32) -> F32:
+    """Inverse of `hz_to_mel`."""
+    mel = np.asarray(mel, dtype=np.float64)
+    return np.where(mel < 15.0, mel * 200.0 / 3.0, 1000.0 * np.exp((mel - 15.0) * np.log(6.4) / 27.0))
+
+
+def mel_frequencies(n: int, *, fmin_hz: float, fmax_hz: float) -> F32:
+    """Return ``n`` frequencies in Hz, evenly spaced in mels from ``fmin_hz`` to ``fmax_hz``."""
+    low, high = hz_to_mel(np.array([fmin_hz, fmax_hz]))
+    return mel_to_hz(np.linspace(low, high, n))
+
+
+def mel_filterbank(spec: FeatureSpec = SPEC) -> F32:
+    """Build the mel filterbank.
+
+    Parameters
+    ----------
+    spec
+        The feature definition.
+
+    Returns
+    -------
+    float32 array [n_mels, n_fft // 2 + 1]
+        Triangles on the Slaney mel scale, each scaled to unit area (``2 / bandwidth_hz``), as
+        ``librosa.filters.mel`` builds them by default.
+    """
+    bins_hz = np.fft.rfftfreq(spec.n_fft, 1.0 / spec.sample_rate_hz)
+    edges_hz = mel_frequencies(spec.n_mels + 2, fmin_hz=spec.fmin_hz, fmax_hz=spec.fmax_hz)
+    low, centre, high = edges_hz[:-2, None], edges_hz[1:-1, None], edges_hz[2:, None]
+    rising = (bins_hz - low) / (centre - low)
+    falling = (high - bins_hz) / (high - centre)
+    triangles = np.maximum(0.0, np.minimum(rising, falling))
+    return (triangles * 2.0 / (high - low)).astype(np.float32)
+
+
+class StreamingLogMel:
+    """Log-mel frames of an endless signal; a block costs its new frames and nothing else.
+
+    State: the samples that the next frame still needs. Frames are bit-identical however the signal is cut into blocks:
+    the mel product sums each band's few bins by itself, in one order, without a BLAS.
+    """
+
+    def __init__(self, spec: FeatureSpec = SPEC) -> None:
+        """Prepare window and filterbank of ``spec``."""
+        self.spec = spec
+        phase = 2.0 * np.pi * np.arange(spec.n_fft) / spec.n_fft
+        self._window = (0.5 - 0.5 * np.cos(phase)).astype(np.float32)
+        bank = mel_filterbank(spec)
+        used = bank > 0.0
+        bins_per_band = used.sum(axis=1)
+        if not bins_per_band.all():
+            band = int(np.flatnonzero(bins_per_band == 0)[0])
+            msg = f"mel band {band} covers no FFT bin: take fewer than {spec.n_mels} bands or a longer n_fft"
+            raise ValueError(msg)
+        self._bins = np.nonzero(used)[1]
+        self._weights = bank[used]
+        self._band_starts = np.concatenate([[0], np.cumsum(bins_per_band)[:-1]])
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all samples; equal to a new object."""
+        self._pending = np.empty(0, np.float32)
+
+    def push(self, samples: F32) -> F32:
+        """Take samples, return the frames they complete.
+
+        Parameters
+        ----------
+        samples
+            float32 [n], mono, at ``spec.sample_rate_hz``; n may be 0.
+
+        Returns
+        -------
+        float32 array [frames, n_mels]
+            Natural log of mel power, floored at ``spec.power_floor``; possibly no rows.
+        """
+        spec = self.spec
+        signal = np.concatenate([self._pending, samples])
+        count = max(0, (signal.size - spec.n_fft) // spec.hop + 1)
+        self._pending = signal[count * spec.hop :].copy()
+        if not count:
+            return np.empty((0, spec.n_mels), np.float32)
+        frames = np.lib.stride_tricks.sliding_window_view(signal, spec.n_fft)[:: spec.hop][:count]
+        spectrum = np.fft.rfft(frames * self._window, axis=1)
+        power = spectrum.real**2 + spectrum.imag**2
+        products = power.take(self._bins, axis=1) * self._weights
+        mel = np.add.reduceat(products, self._band_starts, axis=1)
+        return np.log(np.maximum(mel, np.float32(spec.power_floor), out=mel), out=mel)
