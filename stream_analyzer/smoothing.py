@@ -1,0 +1,79 @@
+"""Steady what a model says from window to window: a forgetting mean of its log-posteriors, and a label that holds.
+
+Pure; times are seconds on the sample clock. A reset object equals a new one.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from stream_analyzer.types import F32
+
+
+class RollingMean:
+    """Mean of vectors that come at irregular times, forgetting exponentially.
+
+    A vector of age ``a`` weighs ``exp(-a / time_constant_s)``; weights are normalised, so the first result is the first
+    vector itself. Fed with logits (log-posteriors up to a constant) it is the geometric mean of the posteriors.
+    """
+
+    def __init__(self, *, time_constant_s: float) -> None:
+        """Forget to 1/e in ``time_constant_s`` seconds."""
+        self._time_constant_s = time_constant_s
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything; equal to a new object."""
+        self._sum: F32 | float = 0.0
+        self._weight = 0.0
+        self._time_s = 0.0
+
+    @property
+    def value(self) -> F32 | None:
+        """The mean so far, float32 like its input's shape; None before the first vector."""
+        return np.asarray(self._sum / self._weight, np.float32) if self._weight else None
+
+    def update(self, vector: F32, *, time_s: float) -> F32:
+        """Take the vector of ``time_s`` (never earlier than the one before), return the mean.
+
+        Parameters
+        ----------
+        vector
+            float32 [n].
+        time_s
+            Seconds on the sample clock.
+
+        Returns
+        -------
+        float32 array [n]
+            The weighted mean of all vectors so far.
+        """
+        keep = math.exp(-max(0.0, time_s - self._time_s) / self._time_constant_s)
+        self._sum = self._sum * keep + np.asarray(vector, np.float64)
+        self._weight = self._weight * keep + 1.0
+        self._time_s = time_s
+        return np.asarray(self._sum / self._weight, np.float32)
+
+
+class HeldLabel:
+    """Index of the likeliest label, changed only when another leads by ``margin``, so that it does not flicker."""
+
+    def __init__(self, *, margin: float) -> None:
+        """Hold until another label is likelier by ``margin`` (a difference of probabilities)."""
+        self._margin = margin
+        self.reset()
+
+    def reset(self) -> None:
+        """Hold nothing; equal to a new object."""
+        self._held: int | None = None
+
+    def update(self, probabilities: F32) -> int:
+        """Take probabilities [n], return the index to show."""
+        best = int(np.argmax(probabilities))
+        if self._held is None or probabilities[best] >= probabilities[self._held] + self._margin:
+            self._held = best
+        return self._held
