@@ -1,0 +1,50 @@
+"""Score an exported int8 model on data files: one JSON object, per data set.
+
+python -m training.evaluate genre --data ../shared/data --split valid --json
+python -m training.evaluate tempo --data ../shared/data --split valid --json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from stream_analyzer.errors import StreamAnalyzerError
+
+
+def main() -> int:
+    """Run the command; the scoring itself is `training.evaluate_genre` or `training.evaluate_tempo`."""
+    parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__.split("\n\n")[0])
+    parser.add_argument("task", choices=["genre", "tempo"], help="which model to score")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with the data files")
+    parser.add_argument("--split", default="valid", help="rows to score: train, valid or test")
+    parser.add_argument("--model", type=Path, help="model folder (default models/TASK)")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    arguments = parser.parse_args()
+    module = import_module(f"training.evaluate_{arguments.task}")
+    try:
+        report: dict[str, Any] = module.evaluate(
+            arguments.model or Path("models") / arguments.task, data=arguments.data, split=arguments.split
+        )
+    except StreamAnalyzerError as error:
+        print(f"evaluate: {error}", file=sys.stderr)
+        return error.exit_code
+    print(json.dumps(report) if arguments.json else _table(report))
+    return 0
+
+
+def _table(report: dict[str, Any]) -> str:
+    lines = []
+    for name, values in report.items():
+        lines.append(name)
+        for key, value in values.items() if isinstance(values, dict) else [("", values)]:
+            lines.append(f"  {key:24} {value:.4f}" if isinstance(value, float) else f"  {key:24} {value}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""Export a trained run: int8 TFLite model, manifest, golden window and card, with metrics from the int8 file itself.
+
+    python -m training.export runs/genre --version 1 --out models/genre
+
+The int8 numbers come from `stream_analyzer.model.TfliteModel`, the code that serves it.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import argparse
+import json
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stream_analyzer.features import SPEC
+from stream_analyzer.manifest import ModelManifest, sha256_of
+from stream_analyzer.model import TfliteModel
+from training.quant import quantization_aware, to_int8
+from training.task import Predict, Task, make_task
+from training.train import predictor
+
+if TYPE_CHECKING:
+    from stream_analyzer.types import F32
+
+MODEL_FILE = "model.tflite"
+
+
+def served(model: TfliteModel) -> Predict:
+    """Return a function from windows [n, frames, 128] to logits [n, size] by the int8 model, one window at a time."""
+
+    def predict(windows: F32) -> F32:
+        return np.stack([model.run(window) for window in windows])
+
+    return predict
+
+
+def commit() -> str:
+    """Return the commit the model was trained at."""
+    result = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return result.stdout.strip() or "unknown"
+
+
+def side_by_side(float_rows: list[dict[str, Any]], int8_rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Merge two lists of metrics that differ in ``value`` only."""
+    return [
+        {**{key: value for key, value in a.items() if key != "value"}, "float": a["value"], "int8": b["value"]}
+        for a, b in zip(float_rows, int8_rows, strict=True)
+    ]
+
+
+def export(run: Path, task: Task, config: dict[str, Any], *, version: str, out: Path) -> ModelManifest:
+    """Write the four files of a model folder; return the manifest."""
+    model = task.build()
+    model.load_weights(run / "float.weights.h5")
+    quantized = quantization_aware(model)
+    quantized.load_weights(run / "int8.weights.h5")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / MODEL_FILE).write_bytes(to_int8(quantized))
+
+    draft = ModelManifest(
+        name=config["task"],
+        version=version,
+        task=config["task"],
+        file=MODEL_FILE,
+        sha256=sha256_of(out / MODEL_FILE),
+        feature=SPEC,
+        input=task.input,
+        output=task.output,
+        temperature=1.0,
+        time_constant_s=task.time_constant_s,
+        metrics=[],
+        training={"commit": commit(), "seed": config["seed"], "config": config, "licences": task.licences()},
+    )
+    (out / "manifest.json").write_text(draft.to_json())
+    int8 = served(TfliteModel(out))
+    temperature = task.calibrate(int8)
+    metrics = side_by_side(
+        task.metrics(predictor(model), temperature=temperature), task.metrics(int8, temperature=temperature)
+    )
+    manifest = replace(draft, temperature=temperature, metrics=metrics)
+    (out / "manifest.json").write_text(manifest.to_json())
+    window = task.golden()
+    np.savez_compressed(out / "golden.npz", window=window, logits=int8(window[None])[0])
+    (out / "CARD.md").write_text(task.card(json.loads(manifest.to_json())))
+    return manifest
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(prog="python -m training.export", description=__doc__.split("\n\n")[0])
+    parser.add_argument("run", type=Path, help="folder of a finished training run")
+    parser.add_argument("--prepared", type=Path, default=Path("runs/data"), help="where training.prepare left its sets")
+    parser.add_argument("--out", type=Path, required=True, help="model folder, e.g. models/genre")
+    parser.add_argument("--version", default="1", help="version that the manifest states")
+    arguments = parser.parse_args()
+    config = json.loads((arguments.run / "config.json").read_text())
+    task = make_task(config, arguments.prepared)
+    manifest = export(arguments.run, task, config, version=arguments.version, out=arguments.out)
+    size_kib = (arguments.out / MODEL_FILE).stat().st_size / 1024.0
+    print(f"{arguments.out}: {size_kib:.0f} KiB, temperature {manifest.temperature:.3f}")
+    for row in manifest.metrics:
+        print(json.dumps(row))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""The seam between the training commands and what is learnt: train.py and export.py know a `Task`, nothing more."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+    import tensorflow as tf
+    import tf_keras as keras
+
+    from stream_analyzer.manifest import ModelInput, ModelOutput
+    from stream_analyzer.types import F32
+
+# float32 windows [n, frames, 128] -> float32 logits [n, size]
+Predict = Callable[["F32"], "F32"]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Windows [batch, frames, 128] of natural-log mel power, and whatever arrays the task's loss needs."""
+
+    windows: F32
+    targets: dict[str, npt.NDArray[np.generic]]
+
+
+class Task(Protocol):
+    """What is learnt: data, network, loss, score, and what the manifest says of it."""
+
+    input: ModelInput
+    output: ModelOutput
+    time_constant_s: float
+
+    def build(self) -> keras.Model:
+        """Return a fresh float network: [batch, frames, 128, 1] -> logits [batch, size]."""
+
+    def batch(self, rng: np.random.Generator, size: int) -> Batch:
+        """Draw one augmented training batch; the same ``rng`` state gives the same batch."""
+
+    def loss(self, targets: dict[str, tf.Tensor], logits: tf.Tensor) -> tf.Tensor:
+        """Return the mean loss of a batch."""
+
+    def validate(self, predict: Predict) -> dict[str, float]:
+        """Return validation metrics; ``score`` is the one that counts, higher is better."""
+
+    def calibrate(self, predict: Predict) -> float:
+        """Return the temperature that makes confidences honest on the validation split."""
+
+    def metrics(self, predict: Predict, *, temperature: float) -> list[dict[str, Any]]:
+        """Return what the manifest states: rows with ``dataset``, ``split``, ``n``, ``metric`` and ``value``."""
+
+    def golden(self) -> F32:
+        """Return a generated window [frames, 128] that pins the exported model's output."""
+
+    def licences(self) -> list[str]:
+        """Return one line for each data set trained on, with its licence."""
+
+    def card(self, facts: dict[str, Any]) -> str:
+        """Return the text of CARD.md; ``facts`` is the manifest as a dictionary."""
+
+
+def load_config(path: Path, overrides: list[str]) -> dict[str, Any]:
+    """Read a TOML file and apply ``section.key=value`` overrides, whose values are TOML too."""
+    config = tomllib.loads(path.read_text(encoding="utf-8"))
+    for override in overrides:
+        key, _, value = override.partition("=")
+        *sections, name = key.split(".")
+        table = config
+        for section in sections:
+            table = table.setdefault(section, {})
+        table[name] = tomllib.loads(f"value = {value}")["value"]
+    return config
+
+
+def make_task(config: dict[str, Any], prepared: Path) -> Task:
+    """Build the task that ``config`` names, on the data sets that `training.prepare` left in ``prepared``."""
+    module = import_module(f"training.{config['task']}_task")
+    task: Task = module.make_task(config, prepared)
+    return task
