@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from stream_analyzer.types import F32
+    from stream_analyzer.types import F32, F64
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +52,22 @@ class FeatureSpec:
 
 SPEC = FeatureSpec()
 
+_CORNER_HZ, _CORNER_MEL = 1000.0, 15.0
 
-def hz_to_mel(hz: F32) -> F32:
+
+def hz_to_mel(hz: F64) -> F64:
     """Map frequency in Hz to Slaney mels: linear below 1 kHz, logarithmic above (Slaney 1998, Auditory Toolbox)."""
-    hz = np.asarray(hz, dtype=np.float64)
-    return np.where(hz < 1000.0, hz * 3.0 / 200.0, 15.0 + np.log(np.maximum(hz, 1e-9) / 1000.0) * 27.0 / np.log(6.4))
+    logarithmic = _CORNER_MEL + np.log(np.maximum(hz, 1e-9) / _CORNER_HZ) * 27.0 / np.log(6.4)
+    return np.where(hz < _CORNER_HZ, hz * _CORNER_MEL / _CORNER_HZ, logarithmic)
 
 
-def mel_to_hz(mel: F32) -> F32:
+def mel_to_hz(mel: F64) -> F64:
     """Inverse of `hz_to_mel`."""
-    mel = np.asarray(mel, dtype=np.float64)
-    return np.where(mel < 15.0, mel * 200.0 / 3.0, 1000.0 * np.exp((mel - 15.0) * np.log(6.4) / 27.0))
+    exponential = _CORNER_HZ * np.exp((mel - _CORNER_MEL) * np.log(6.4) / 27.0)
+    return np.where(mel < _CORNER_MEL, mel * _CORNER_HZ / _CORNER_MEL, exponential)
 
 
-def mel_frequencies(n: int, *, fmin_hz: float, fmax_hz: float) -> F32:
+def mel_frequencies(n: int, *, fmin_hz: float, fmax_hz: float) -> F64:
     """Return ``n`` frequencies in Hz, evenly spaced in mels from ``fmin_hz`` to ``fmax_hz``."""
     low, high = hz_to_mel(np.array([fmin_hz, fmax_hz]))
     return mel_to_hz(np.linspace(low, high, n))
@@ -146,4 +148,5 @@ class StreamingLogMel:
         power = spectrum.real**2 + spectrum.imag**2
         products = power.take(self._bins, axis=1) * self._weights
         mel = np.add.reduceat(products, self._band_starts, axis=1)
-        return np.log(np.maximum(mel, np.float32(spec.power_floor), out=mel), out=mel)
+        log_mel: F32 = np.log(np.maximum(mel, np.float32(spec.power_floor)))
+        return log_mel

@@ -1,4 +1,4 @@
-"""What a model says about itself: parse and check `manifest.json`. Pure but for reading the file; training writes it."""
+"""What a model says about itself: parse and check `manifest.json`, which training writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run one quantized TFLite model: log-mel window in, float32 logits out. The only file that knows the LiteRT runtime."""
+"""Run one quantized TFLite model: log-mel window in, float32 logits out. The only user of the LiteRT runtime."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from stream_analyzer.types import F32
 
+GOLDEN_STEPS = 2.0
+
 
 class TfliteModel:
     """An int8 model with its manifest. Not thread-safe: one thread owns it."""
@@ -21,6 +23,7 @@ class TfliteModel:
     def __init__(self, folder: Path) -> None:
         """Load and check the model in ``folder``; raise `ModelError` if it can't be trusted or run."""
         self.manifest: ModelManifest = load_manifest(folder)
+        self._folder = folder
         self._interpreter = _interpreter(folder / self.manifest.file, self.manifest.name)
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         window = self.manifest.input
@@ -50,7 +53,28 @@ class TfliteModel:
         self._interpreter.set_tensor(self._input_index, quantized.reshape(self._shape))
         self._interpreter.invoke()
         output = self._interpreter.get_tensor(self._output_index)[0]
-        return (output.astype(np.float32) - self._output_zero) * np.float32(self._output_scale)
+        logits: F32 = (output.astype(np.float32) - self._output_zero) * np.float32(self._output_scale)
+        return logits
+
+    def verify(self) -> None:
+        """Replay the golden window on this machine.
+
+        Raises
+        ------
+        ModelError
+            `golden.npz` is missing, or a logit is more than two quantization steps from the golden one.
+        """
+        path = self._folder / "golden.npz"
+        try:
+            with np.load(path) as golden:
+                window, expected = golden["window"], golden["logits"]
+        except (OSError, ValueError, KeyError) as error:
+            msg = f"model {self.manifest.name}: can't read {path}: {error}; restore it or export the model again"
+            raise ModelError(msg) from error
+        off = float(np.abs(self.run(window) - expected).max()) / self._output_scale
+        if off > GOLDEN_STEPS:
+            msg = f"model {self.manifest.name}: golden output missed by {off:.1f} steps of {self._output_scale:.3g}; "
+            raise ModelError(msg + "this runtime computes it differently, report it with your processor's name")
 
 
 def _interpreter(path: Path, name: str) -> Any:  # noqa: ANN401 - the runtime ships no types

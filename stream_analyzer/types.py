@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-F32 = npt.NDArray[np.floating[Any]]
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
 U8 = npt.NDArray[np.uint8]
 
 State = Literal["starting", "warming", "live", "silent", "degraded", "device_lost", "ended"]
@@ -94,8 +95,8 @@ class Level:
 class Status:
     """What the analyzer is doing, and what was lost since the start.
 
-    ``lag_s`` is the audio that waits to be analysed; ``lost_s`` the audio that never arrived;
-    ``nonfinite`` the samples that were NaN or infinite and became silence.
+    ``lag_s`` is the audio that waits to be analysed and ``clients`` who listens (the pipeline fills them in);
+    ``lost_s`` the audio that never arrived; ``nonfinite`` the samples that were NaN or infinite and became silence.
     """
 
     time_s: float
@@ -104,6 +105,7 @@ class Status:
     lag_s: float
     lost_s: float
     nonfinite: int
+    clients: int
 
 
 Event = Tempo | Genre | Spectrum | Level | Status

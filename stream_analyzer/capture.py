@@ -1,0 +1,230 @@
+"""Sound devices through PortAudio: list, find, capture, and come back when one vanishes. The only user of sounddevice.
+
+The audio thread copies each block and hands it to the event loop; everything else happens there or in helper threads,
+because PortAudio calls on a dead device may hang.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from stream_analyzer.block_queue import SourceLost
+from stream_analyzer.errors import AudioError, DeviceLost, DeviceNotFound
+from stream_analyzer.sources import SourceInfo
+from stream_analyzer.threads import in_daemon_thread
+from stream_analyzer.types import AudioBlock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stream_analyzer.block_queue import BlockQueue
+
+logger = logging.getLogger(__name__)
+
+LOST_AFTER_S = 2.0
+_OPEN_LIMIT_S = 10.0
+_BACK_OFF_S = (0.5, 10.0)
+_DEFAULT_CHANNELS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """An input of this machine."""
+
+    index: int
+    name: str
+    host_api: str
+    channels: int
+    rate_hz: int
+    default: bool
+
+
+def list_devices() -> list[Device]:
+    """Return the inputs that PortAudio knows; raise `AudioError` if the library is missing."""
+    sounddevice = _portaudio()
+    try:
+        found, apis, default = sounddevice.query_devices(), sounddevice.query_hostapis(), sounddevice.default.device[0]
+    except sounddevice.PortAudioError as error:
+        msg = f"PortAudio can't list devices: {_reason(error)}; check the sound system"
+        raise AudioError(msg) from error
+    return [
+        Device(
+            index=device["index"],
+            name=device["name"],
+            host_api=apis[device["hostapi"]]["name"],
+            channels=device["max_input_channels"],
+            rate_hz=round(device["default_samplerate"]),
+            default=device["index"] == default,
+        )
+        for device in found
+        if device["max_input_channels"] > 0
+    ]
+
+
+def find_device(wanted: str, devices: list[Device]) -> Device:
+    """Choose by index, whole name or part of the name (any case); empty means the default.
+
+    Raises
+    ------
+    DeviceNotFound
+        Nothing matches; the message lists what there is.
+    """
+    if not wanted:
+        matches = sorted(devices, key=lambda d: not d.default)
+    elif wanted.isdecimal():
+        matches = [d for d in devices if d.index == int(wanted)]
+    else:
+        part = wanted.casefold()
+        matches = [d for d in devices if part in d.name.casefold()]
+        matches.sort(key=lambda d: (d.name.casefold() != part, not d.default))
+    if matches:
+        return matches[0]
+    names = "; ".join(f"{d.index} {d.name}" for d in devices) or "none"
+    msg = f"no sound device {wanted!r}; inputs here: {names}" if wanted else "no sound device with an input here"
+    raise DeviceNotFound(msg)
+
+
+class DeviceSource:
+    """A sound device; lost ones are found again by name. State: the open stream and when sound last came."""
+
+    live = True
+
+    def __init__(self, wanted: str = "", *, rate_hz: int | None, channels: int | None, listen_to: int | None) -> None:
+        """Capture ``wanted`` at its own rate and up to two channels, or as asked; ``listen_to`` must be among them."""
+        self._wanted, self._rate_hz = wanted, rate_hz
+        self._channels, self._listen_to = channels, listen_to
+        self._stream: Any = None
+        self._last_sound_s = 0.0
+        self._delivered = 0
+        self._begun_adc_s = 0.0
+
+    def open(self) -> SourceInfo:
+        """Find the device and check that it takes the rate and channel count."""
+        device = find_device(self._wanted, list_devices())
+        channels = self._channels or max(min(device.channels, _DEFAULT_CHANNELS), self._listen_to or 1)
+        rate_hz = self._rate_hz or device.rate_hz
+        sounddevice = _portaudio()
+        try:
+            sounddevice.check_input_settings(
+                device=device.index, channels=channels, samplerate=rate_hz, dtype="float32"
+            )
+        except (sounddevice.PortAudioError, ValueError) as error:
+            msg = (
+                f"device {device.index} {device.name} does not deliver {channels} channels at {rate_hz} Hz "
+                f"({_reason(error)}); it has {device.channels} channels, default rate {device.rate_hz} Hz"
+            )
+            raise AudioError(msg) from error
+        self._info = SourceInfo("device", device.name, rate_hz, channels)
+        self._index = device.index
+        return self._info
+
+    async def deliver(self, queue: BlockQueue) -> None:
+        """Put what the device captures; report and repair its loss, for ever."""
+        back_off_s = _BACK_OFF_S[0]
+        first = True
+        while True:
+            try:
+                await self._capture(queue)
+            except AudioError as error:
+                if first and not isinstance(error, DeviceLost):
+                    raise
+                if self._delivered:
+                    back_off_s = _BACK_OFF_S[0]
+                queue.put(SourceLost(f"{error}; looking for it again"))
+                logger.warning("%s; trying again in about %.1f s", error, back_off_s)
+            first = False
+            await asyncio.sleep(back_off_s * random.uniform(0.5, 1.0))
+            back_off_s = min(2.0 * back_off_s, _BACK_OFF_S[1])
+
+    async def _capture(self, queue: BlockQueue) -> None:
+        """Capture until the device is lost, which raises `DeviceLost`."""
+        loop = asyncio.get_running_loop()
+        came = asyncio.Event()
+        gap_from_s = self._last_sound_s
+        self._delivered = 0
+
+        def arrive(block: AudioBlock) -> None:
+            if gap_from_s and not self._delivered:
+                missing_s = max(0.0, loop.time() - block.duration_s - gap_from_s)
+                block = AudioBlock(block.samples, block.rate_hz, lost=round(missing_s * block.rate_hz))
+            self._delivered += 1
+            self._last_sound_s = loop.time()
+            queue.put(block)
+            came.set()
+
+        try:
+            async with asyncio.timeout(_OPEN_LIMIT_S):
+                self._stream = await in_daemon_thread(lambda: self._start(loop, arrive), name="open sound device")
+            while True:
+                came.clear()
+                async with asyncio.timeout(LOST_AFTER_S):
+                    await came.wait()
+        except TimeoutError as error:
+            msg = f"device {self._info.name} delivers no sound"
+            raise DeviceLost(msg) from error
+        finally:
+            stream, self._stream = self._stream, None
+            if stream is not None:
+                threading.Thread(target=_close, args=(stream,), name="close sound device", daemon=True).start()
+
+    def _start(self, loop: asyncio.AbstractEventLoop, arrive: Callable[[AudioBlock], None]) -> Any:  # noqa: ANN401
+        """Open the device, by name after a loss. Runs in a helper thread."""
+        sounddevice = _portaudio()
+        if self._last_sound_s:
+            # PortAudio freezes its device list when it starts: what came back is seen only after a new start.
+            sounddevice._terminate()  # noqa: SLF001 - the documented way, sounddevice offers no other
+            sounddevice._initialize()  # noqa: SLF001
+            self._index = find_device(self._info.name, list_devices()).index
+        rate_hz = self._info.rate_hz
+        samples_seen, first_adc_s = 0, None
+
+        def callback(samples: Any, count: int, time: Any, flags: Any) -> None:  # noqa: ANN401
+            nonlocal samples_seen, first_adc_s
+            lost = 0
+            if flags.input_overflow:
+                # Where the driver tells the time of capture, that says how much is missing.
+                behind = 0 if first_adc_s is None else (time.inputBufferAdcTime - first_adc_s) * rate_hz - samples_seen
+                lost = max(1, round(behind))
+            if first_adc_s is None and time.inputBufferAdcTime > 0.0:
+                first_adc_s, samples_seen = time.inputBufferAdcTime, 0
+            samples_seen += count + lost
+            block = AudioBlock(samples.copy(), rate_hz, lost=lost)
+            loop.call_soon_threadsafe(arrive, block)
+
+        try:
+            stream = sounddevice.InputStream(
+                device=self._index,
+                samplerate=rate_hz,
+                channels=self._info.channels,
+                dtype="float32",
+                latency="low",
+                callback=callback,
+            )
+            stream.start()
+        except sounddevice.PortAudioError as error:
+            msg = f"can't capture from {self._info.name}: {_reason(error)}; is it in use or not permitted?"
+            raise AudioError(msg) from error
+        return stream
+
+
+def _close(stream: Any) -> None:  # noqa: ANN401
+    stream.abort(ignore_errors=True)
+    stream.close(ignore_errors=True)
+
+
+def _portaudio() -> Any:  # noqa: ANN401 - sounddevice ships no types
+    try:
+        import sounddevice  # noqa: PLC0415 - files must work where PortAudio is missing
+    except OSError as error:
+        msg = "the PortAudio library is missing; install it (Debian: apt install libportaudio2). Files work without it"
+        raise AudioError(msg) from error
+    return sounddevice
+
+
+def _reason(error: Exception) -> str:
+    return str(error).split("\n", maxsplit=1)[0].removeprefix("Error ")

@@ -1,0 +1,267 @@
+"""The command line: run, analyze, devices, models. Errors become one line and an exit code; heavy imports wait."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stream_analyzer import __version__
+from stream_analyzer.config import PCM_FORMATS, Settings, load_settings, setting_help
+from stream_analyzer.errors import AudioError, DeviceNotFound, StreamAnalyzerError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stream_analyzer.analyzer import Models
+    from stream_analyzer.sources import AudioSource
+
+_BAR_AFTER_S = 1.0
+_BAR_WIDTH = 30
+_DEFAULT_RATE_HZ = 44_100
+_DEFAULT_CHANNELS = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit code."""
+    options = _parser().parse_args(arguments)
+    code = 0
+    try:
+        flags = {name: value for name, value in vars(options).items() if name in Settings.__dataclass_fields__}
+        settings = load_settings(flags, file=options.config)
+        _set_up_logging(settings.log_level)
+        code = options.command(options, settings)
+    except* StreamAnalyzerError as group:
+        code = _report(group)
+    except* BrokenPipeError:
+        # Whoever read our output has gone, as `| head` does; nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except* KeyboardInterrupt:
+        pass
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="stream-analyzer", description="Genre and tempo of live sound, as a stream.")
+    parser.add_argument("--version", action="version", version=f"stream-analyzer {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="listen, and serve page and stream", description="Listen, and serve.")
+    _add_settings(run, "input", "device", "channel", "speed", "rate", "channels", "format", "host", "port", "json")
+    run.set_defaults(command=_run)
+
+    analyze = commands.add_parser("analyze", help="analyse whole files", description="Analyse whole sound files.")
+    analyze.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    analyze.add_argument("--timeline", action="store_true", help="with --json: every update too")
+    _add_settings(analyze, "channel", "json")
+    analyze.set_defaults(command=_analyze)
+
+    devices = commands.add_parser("devices", help="list sound devices", description="List sound devices with inputs.")
+    _add_settings(devices, "json")
+    devices.set_defaults(command=_devices)
+
+    models = commands.add_parser("models", help="list or verify the models", description="List or verify the models.")
+    models.add_argument("action", nargs="?", choices=["list", "verify"], default="list")
+    _add_settings(models, "json")
+    models.set_defaults(command=_models)
+
+    for command in (run, analyze, devices, models):
+        _add_settings(command, "models", "log_level")
+        command.add_argument("--config", type=Path, metavar="FILE.toml", help="settings file; flags go before it")
+    return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Add flags for settings; their values are checked in `config`, like those of file and environment."""
+    for name in names:
+        flag = "--" + name.replace("_", "-")
+        if name == "json":
+            parser.add_argument(flag, action="store_const", const="true", help="write JSON lines to standard output")
+        elif name == "models":
+            parser.add_argument(flag, dest=name, metavar="DIR", help=setting_help(name))
+        else:
+            metavar = "|".join(PCM_FORMATS) if name == "format" else name.rsplit("_", maxsplit=1)[-1].upper()
+            parser.add_argument(flag, dest=name, metavar=metavar, help=setting_help(name))
+
+
+def _set_up_logging(level: str) -> None:
+    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if level != "debug":
+        # A port scanner is no fault of ours; its broken handshakes need no traceback each.
+        logging.getLogger("websockets").setLevel(logging.CRITICAL)
+
+
+def _report(group: BaseExceptionGroup[StreamAnalyzerError]) -> int:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    _note(f"stream-analyzer: {error}")
+    return error.exit_code if isinstance(error, StreamAnalyzerError) else 1
+
+
+def _note(text: str) -> None:
+    print(text.replace("\n", " "), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def _write_line(text: str) -> None:
+    print(text, flush=True)  # noqa: T201
+
+
+def _load_models(settings: Settings) -> Models:
+    from stream_analyzer.analyzer import Models  # noqa: PLC0415
+    from stream_analyzer.model import TfliteModel  # noqa: PLC0415
+    from stream_analyzer.resources import resource_folder  # noqa: PLC0415
+
+    folder = settings.models or resource_folder("models")
+    return Models(genre=TfliteModel(folder / "genre"), tempo=TfliteModel(folder / "tempo"))
+
+
+def _run(_options: argparse.Namespace, settings: Settings) -> int:
+    import asyncio  # noqa: PLC0415
+
+    from stream_analyzer import pipeline  # noqa: PLC0415
+
+    def announce(url: str) -> None:
+        _note(f"Stream Analyzer {__version__}: open {url} in a browser; Ctrl-C ends")
+
+    source = _choose_source(settings)
+    asyncio.run(
+        pipeline.run(
+            source,
+            _load_models(settings),
+            channel=settings.channel,
+            host=settings.host,
+            port=settings.port,
+            announce=announce,
+            write_line=_write_line if settings.json else None,
+        )
+    )
+    return 0
+
+
+def _choose_source(settings: Settings) -> AudioSource:
+    from stream_analyzer.resources import DEMO_FILE  # noqa: PLC0415
+    from stream_analyzer.sources import FileSource, PcmSource  # noqa: PLC0415
+
+    match settings.input:
+        case "auto" | "device":
+            from stream_analyzer.capture import DeviceSource, find_device, list_devices  # noqa: PLC0415
+
+            try:
+                if settings.input == "auto":
+                    find_device(settings.device, list_devices())
+            except AudioError as error:
+                if settings.device and isinstance(error, DeviceNotFound):
+                    raise
+                _note(f"No sound device ({error}); playing the bundled demo set instead")
+                return FileSource(DEMO_FILE, speed=settings.speed, repeat=settings.speed > 0.0, kind="demo")
+            return DeviceSource(
+                settings.device, rate_hz=settings.rate, channels=settings.channels, listen_to=settings.channel
+            )
+        case "demo":
+            return FileSource(DEMO_FILE, speed=settings.speed, repeat=settings.speed > 0.0, kind="demo")
+        case "-":
+            return PcmSource(
+                rate_hz=settings.rate or _DEFAULT_RATE_HZ,
+                channels=settings.channels or _DEFAULT_CHANNELS,
+                sample_format=settings.format,
+            )
+        case name:
+            return FileSource(Path(name), speed=settings.speed, kind="file")
+
+
+def _analyze(options: argparse.Namespace, settings: Settings) -> int:
+    models = _load_models(settings)
+    failures = 0
+    for path in options.files:
+        try:
+            result = _analyze_file(path, models, settings, timeline=options.timeline)
+        except AudioError as error:
+            _note(f"stream-analyzer: {error}")
+            failures += 1
+            continue
+        _write_line(json.dumps(result, ensure_ascii=False) if settings.json else _describe(result))
+    return 1 if failures else 0
+
+
+def _analyze_file(path: Path, models: Models, settings: Settings, *, timeline: bool) -> dict[str, Any]:
+    from stream_analyzer.offline import analyze_file  # noqa: PLC0415
+    from stream_analyzer.summary import Summary, Timeline  # noqa: PLC0415
+
+    summary, rows = Summary(), Timeline()
+    begun = time.monotonic()
+    bar = sys.stderr.isatty()
+    drawn = False
+    for done, events in analyze_file(path, models, channel=settings.channel):
+        for event in events:
+            summary.add(event)
+            if timeline:
+                rows.add(event)
+        if bar and time.monotonic() - begun > _BAR_AFTER_S:
+            drawn = True
+            filled = "#" * round(done * _BAR_WIDTH)
+            print(f"\r{path.name} [{filled:<{_BAR_WIDTH}}] {done:4.0%}", end="", file=sys.stderr)  # noqa: T201
+    if drawn:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201
+    return {"file": str(path), **summary.to_dict(), **({"timeline": rows.to_dict()} if timeline else {})}
+
+
+def _describe(result: dict[str, Any]) -> str:
+    tempo, genre = result["tempo"], result["genre"]
+    return "  ".join(
+        (
+            result["file"],
+            f"{result['duration_s']:.1f} s",
+            f"{tempo['bpm']:.1f} BPM ({tempo['confidence']:.0%})" if tempo else "no tempo",
+            f"{genre['label']} ({genre['confidence']:.0%})" if genre else "no genre",
+            f"music {result['music']:.0%}",
+        )
+    )
+
+
+def _devices(_options: argparse.Namespace, settings: Settings) -> int:
+    from dataclasses import asdict  # noqa: PLC0415
+
+    from stream_analyzer.capture import list_devices  # noqa: PLC0415
+
+    devices = list_devices()
+    if settings.json:
+        _write_line(json.dumps([asdict(device) for device in devices], ensure_ascii=False))
+        return 0
+    if not devices:
+        _note("no sound device with an input here; try: stream-analyzer run --input demo")
+    for device in devices:
+        mark = "*" if device.default else " "
+        what = f"{device.channels} channels, {device.rate_hz} Hz, {device.host_api}"
+        _write_line(f"{mark} {device.index:3d}  {device.name}  ({what})")
+    return 0
+
+
+def _models(options: argparse.Namespace, settings: Settings) -> int:
+    models = _load_models(settings)
+    results = []
+    for model in (models.genre, models.tempo):
+        manifest = model.manifest
+        result: dict[str, Any] = {
+            "name": manifest.name,
+            "version": manifest.version,
+            "sha256": manifest.sha256,
+            "window_s": manifest.window_s,
+        }
+        if options.action == "verify":
+            model.verify()
+            result["verified"] = True
+        results.append(result)
+    for result in results:
+        if settings.json:
+            _write_line(json.dumps(result, ensure_ascii=False))
+            continue
+        verdict = "  ok: golden output reproduced" if "verified" in result else ""
+        shown = f"{result['name']}  version {result['version']}  sha256 {result['sha256'][:16]}"
+        _write_line(f"{shown}  window {result['window_s']:.1f} s{verdict}")
+    return 0

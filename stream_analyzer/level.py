@@ -1,0 +1,33 @@
+"""Loudness of a stretch of raw sound, and the silence it may be. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stream_analyzer.types import Level
+
+if TYPE_CHECKING:
+    from stream_analyzer.types import F32
+
+FLOOR_DBFS = -120.0
+SILENCE_DBFS = -60.0
+_FULL_SCALE = 32766.0 / 32768.0
+_CLIPPED_SAMPLES = 3
+
+
+def measure_level(samples: F32, *, time_s: float) -> Level:
+    """Measure [n, channels] samples: RMS over all, peak of any; clipping is three or more samples at full scale."""
+    magnitude = np.abs(samples)
+    rms = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
+    return Level(
+        time_s=time_s,
+        rms_dbfs=_dbfs(rms),
+        peak_dbfs=_dbfs(float(magnitude.max())),
+        clipping=int(np.count_nonzero(magnitude >= _FULL_SCALE)) >= _CLIPPED_SAMPLES,
+    )
+
+
+def _dbfs(amplitude: float) -> float:
+    return max(FLOOR_DBFS, 20.0 * float(np.log10(max(amplitude, 1e-9))))

@@ -1,0 +1,158 @@
+"""Events as messages on the wire, protocol version 1: JSON envelopes, and binary frames for the spectrum. Pure.
+
+`docs/asyncapi.yaml` is the schema; the tests hold every message against it.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from stream_analyzer import __version__
+from stream_analyzer.features import SPEC
+from stream_analyzer.types import (
+    SPECTRUM_CEIL_DB,
+    SPECTRUM_FLOOR_DB,
+    Event,
+    Genre,
+    Level,
+    Spectrum,
+    Status,
+    Tempo,
+)
+
+if TYPE_CHECKING:
+    from stream_analyzer.analyzer import Models
+    from stream_analyzer.sources import SourceInfo
+
+PROTOCOL_VERSION = 1
+TOP_GENRES = 5
+SPECTRUM_HEADER = struct.Struct("<BBHHxxQd")
+_SPECTRUM_KIND = 1
+
+Kind = Literal["hello", "tempo", "genre", "level", "status", "spectrum", "summary"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One encoded message: JSON text, or bytes for the spectrum."""
+
+    kind: Kind
+    payload: str | bytes
+
+
+class Encoder:
+    """Encodes the events of one session. State: the sequence number, one count for all kinds."""
+
+    def __init__(self, session: str) -> None:
+        """Start ``session`` at message 1; `hello` is 0."""
+        self._session = session
+        self._seq = 0
+
+    def encode(self, event: Event) -> Message:
+        """Encode an event; JSON, but for `Spectrum`."""
+        self._seq += 1
+        if isinstance(event, Spectrum):
+            columns, bands = event.levels.shape
+            header = SPECTRUM_HEADER.pack(PROTOCOL_VERSION, _SPECTRUM_KIND, bands, columns, self._seq, event.time_s)
+            return Message("spectrum", header + event.levels.tobytes())
+        kind, data = _body(event)
+        return self._envelope(kind, data, time_s=event.time_s, seq=self._seq)
+
+    def summary(self, data: dict[str, Any], *, time_s: float) -> Message:
+        """Encode the summary of a source that ended, in the form of `Summary.to_dict`."""
+        self._seq += 1
+        return self._envelope("summary", data, time_s=time_s, seq=self._seq)
+
+    def hello(self, *, source: SourceInfo, models: Models, started_at: str) -> Message:
+        """Encode the first message, which tells a subscriber what it listens to."""
+        manifests = [models.tempo.manifest, models.genre.manifest]
+        data = {
+            "version": __version__,
+            "started_at": started_at,
+            "source": {
+                "kind": source.kind,
+                "name": source.name,
+                "rate_hz": source.rate_hz,
+                "channels": source.channels,
+            },
+            "feature": {"digest": SPEC.digest, "sample_rate_hz": SPEC.sample_rate_hz, "hop": SPEC.hop},
+            "spectrum": {
+                "bands": SPEC.n_mels,
+                "floor_db": SPECTRUM_FLOOR_DB,
+                "ceil_db": SPECTRUM_CEIL_DB,
+                "frames_per_second": SPEC.frames_per_second,
+            },
+            "models": [
+                {
+                    "name": m.name,
+                    "version": m.version,
+                    "task": m.task,
+                    "sha256": m.sha256,
+                    "window_s": m.window_s,
+                    "first_s": round(m.input.min_frames * m.input.every / SPEC.frames_per_second, 3),
+                    "every_s": round(m.input.stride / SPEC.frames_per_second, 3),
+                }
+                for m in manifests
+            ],
+            "labels": list(models.genre.manifest.output.labels),
+        }
+        return self._envelope("hello", data, time_s=0.0, seq=0)
+
+    def _envelope(self, kind: Kind, data: dict[str, Any], *, time_s: float, seq: int) -> Message:
+        envelope = {
+            "v": PROTOCOL_VERSION,
+            "type": kind,
+            "session": self._session,
+            "seq": seq,
+            "time_s": round(time_s, 3),
+            "data": data,
+        }
+        return Message(kind, json.dumps(envelope, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+
+
+def tempo_data(tempo: Tempo) -> dict[str, Any]:
+    """Return the data of a tempo message."""
+    return {
+        "bpm": round(tempo.bpm, 2),
+        "confidence": round(tempo.confidence, 4),
+        "state": tempo.state,
+        "age_s": round(tempo.age_s, 2),
+        "alternatives": [{"bpm": round(a.bpm, 2), "salience": round(a.salience, 4)} for a in tempo.alternatives],
+    }
+
+
+def genre_data(genre: Genre) -> dict[str, Any]:
+    """Return the data of a genre message: the shown label and the five likeliest."""
+    return {
+        "label": genre.label,
+        "confidence": round(genre.confidence, 4),
+        "age_s": round(genre.age_s, 2),
+        "music": round(genre.music, 4),
+        "top": [{"label": s.label, "p": round(s.p, 4)} for s in genre.scores[:TOP_GENRES]],
+    }
+
+
+def _body(event: Tempo | Genre | Level | Status) -> tuple[Kind, dict[str, Any]]:
+    match event:
+        case Tempo():
+            return "tempo", tempo_data(event)
+        case Genre():
+            return "genre", genre_data(event)
+        case Level():
+            return "level", {
+                "rms_dbfs": round(event.rms_dbfs, 1),
+                "peak_dbfs": round(event.peak_dbfs, 1),
+                "clipping": event.clipping,
+            }
+        case Status():
+            return "status", {
+                "state": event.state,
+                "detail": event.detail,
+                "lag_s": round(event.lag_s, 2),
+                "lost_s": round(event.lost_s, 3),
+                "nonfinite": event.nonfinite,
+                "clients": event.clients,
+            }
