@@ -1,0 +1,162 @@
+// @ts-check
+/**
+ * Decodes the wire: JSON envelopes and binary spectrum frames become typed messages. Pure.
+ * Whatever is unknown, malformed or of another protocol version becomes null, so nothing after this file needs to doubt.
+ */
+
+/**
+ * @typedef {{bpm: number, salience: number}} Alternative
+ * @typedef {"searching" | "locked" | "holding" | "unsteady"} TempoState
+ * @typedef {{bpm: number, confidence: number, state: TempoState, age_s: number, alternatives: Alternative[]}} Tempo
+ * @typedef {{label: string, p: number}} Score
+ * @typedef {{label: string, confidence: number, age_s: number, music: number, top: Score[]}} Genre
+ * @typedef {{rms_dbfs: number, peak_dbfs: number, clipping: boolean}} Level
+ * @typedef {"starting" | "warming" | "live" | "silent" | "degraded" | "device_lost" | "ended"} SourceState
+ * @typedef {{state: SourceState, detail: string, lag_s: number, lost_s: number, nonfinite: number, clients: number}} Status
+ * @typedef {{name: string, version: string, task: string, window_s: number}} Model
+ * @typedef {{low_hz: number, high_hz: number, floor_db: number, ceil_db: number, bands: number, columns_per_s: number}} SpectrumScale
+ * @typedef {{version: string, source: {kind: string, name: string, rate_hz: number, channels: number},
+ *   models: Model[], labels: string[], spectrum: SpectrumScale}} Hello
+ */
+
+/**
+ * @typedef {{time_s: number, session: string}} Head
+ * @typedef {Head & ({type: "hello", data: Hello} | {type: "tempo", data: Tempo} | {type: "genre", data: Genre}
+ *   | {type: "level", data: Level} | {type: "status", data: Status})} Message
+ * @typedef {{time_s: number, bands: number, columns: number, levels: Uint8Array}} SpectrumFrame
+ * @typedef {Record<string, unknown>} Fields
+ */
+
+const VERSION = 1;
+const SPECTRUM = 1;
+const HEADER_BYTES = 24;
+const TEMPO_STATES = ["searching", "locked", "holding", "unsteady"];
+const SOURCE_STATES = ["starting", "warming", "live", "silent", "degraded", "device_lost", "ended"];
+
+/** Thrown inside this file only: a field is missing or of the wrong type. */
+class Malformed extends Error {}
+
+/** @param {unknown} value @returns {Fields} */
+function fields(value) {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Malformed();
+  return /** @type {Fields} */ (value);
+}
+
+/** @param {unknown} value @returns {unknown[]} */
+const list = (value) => (Array.isArray(value) ? value : []);
+
+/** @param {unknown} value @param {number} [fallback] @returns {number} */
+function number(value, fallback) {
+  if (typeof value === "number" && Number.isFinite(value)) return value;
+  if (fallback === undefined) throw new Malformed();
+  return fallback;
+}
+
+/** @param {unknown} value @param {string} [fallback] @returns {string} */
+function text(value, fallback) {
+  if (typeof value === "string") return value;
+  if (fallback === undefined) throw new Malformed();
+  return fallback;
+}
+
+/** @template {string} T @param {unknown} value @param {readonly string[]} allowed @returns {T} */
+function oneOf(value, allowed) {
+  const word = text(value);
+  if (!allowed.includes(word)) throw new Malformed();
+  return /** @type {T} */ (word);
+}
+
+/** @type {Record<string, (data: Fields) => unknown>} */
+const READERS = {
+  hello: (data) => {
+    const source = fields(data.source ?? {});
+    const spectrum = fields(data.spectrum ?? {});
+    const spec = fields(fields(data.feature ?? {}).spec ?? {});
+    return {
+      version: text(data.version, ""),
+      source: {
+        kind: text(source.kind, ""),
+        name: text(source.name, ""),
+        rate_hz: number(source.rate_hz, 0),
+        channels: number(source.channels, 0),
+      },
+      models: list(data.models).map(fields).map((model) => ({
+        name: text(model.name),
+        version: text(model.version, ""),
+        task: text(model.task, ""),
+        window_s: number(model.window_s, 0),
+      })),
+      labels: list(data.labels).map((label) => text(label)),
+      spectrum: {
+        low_hz: number(spec.fmin_hz, 0),
+        high_hz: number(spec.fmax_hz, 11_025),
+        floor_db: number(spectrum.floor_db, -60),
+        ceil_db: number(spectrum.ceil_db, 40),
+        bands: number(spectrum.bands, 128),
+        columns_per_s: number(spectrum.frames_per_second, 50),
+      },
+    };
+  },
+  tempo: (data) => ({
+    bpm: number(data.bpm),
+    confidence: number(data.confidence),
+    state: oneOf(data.state, TEMPO_STATES),
+    age_s: number(data.age_s, 0),
+    alternatives: list(data.alternatives).map(fields).map((one) => ({ bpm: number(one.bpm), salience: number(one.salience) })),
+  }),
+  genre: (data) => ({
+    label: text(data.label),
+    confidence: number(data.confidence),
+    age_s: number(data.age_s, 0),
+    music: number(data.music, 1),
+    top: list(data.top).map(fields).map((one) => ({ label: text(one.label), p: number(one.p) })),
+  }),
+  level: (data) => ({
+    rms_dbfs: number(data.rms_dbfs),
+    peak_dbfs: number(data.peak_dbfs),
+    clipping: data.clipping === true,
+  }),
+  status: (data) => ({
+    state: oneOf(data.state, SOURCE_STATES),
+    detail: text(data.detail, ""),
+    lag_s: number(data.lag_s, 0),
+    lost_s: number(data.lost_s, 0),
+    nonfinite: number(data.nonfinite, 0),
+    clients: number(data.clients, 0),
+  }),
+};
+
+/**
+ * Decode a text frame.
+ * @param {string} json
+ * @returns {Message | null}
+ */
+export function decodeText(json) {
+  try {
+    const envelope = fields(JSON.parse(json));
+    const type = text(envelope.type);
+    if (envelope.v !== VERSION || !Object.hasOwn(READERS, type)) return null;
+    const head = { type, time_s: number(envelope.time_s, 0), session: text(envelope.session, "") };
+    return /** @type {Message} */ ({ ...head, data: READERS[type](fields(envelope.data)) });
+  } catch (error) {
+    if (error instanceof Malformed || error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
+/**
+ * Decode a binary frame; little-endian "<BBHHxxQd" and then columns * bands levels, oldest column first, low band first.
+ * The levels are a view into the buffer, not a copy.
+ * @param {ArrayBuffer} buffer
+ * @returns {SpectrumFrame | null}
+ */
+export function decodeBinary(buffer) {
+  if (buffer.byteLength < HEADER_BYTES) return null;
+  const view = new DataView(buffer);
+  if (view.getUint8(0) !== VERSION || view.getUint8(1) !== SPECTRUM) return null;
+  const bands = view.getUint16(2, true);
+  const columns = view.getUint16(4, true);
+  const time_s = view.getFloat64(16, true);
+  if (buffer.byteLength !== HEADER_BYTES + bands * columns || bands === 0 || !Number.isFinite(time_s)) return null;
+  return { time_s, bands, columns, levels: new Uint8Array(buffer, HEADER_BYTES) };
+}

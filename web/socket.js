@@ -1,0 +1,84 @@
+// @ts-check
+/** One WebSocket that comes back by itself: back-off with jitter, and a watchdog for a line that went dead silently. */
+
+const SHORTEST_S = 0.5;
+const LONGEST_S = 10;
+const SILENCE_S = 6; // the server says something every second
+
+/**
+ * Seconds to wait before attempt number `attempt` (0 for the first after a loss): between 0.5 s and a bound that doubles
+ * up to 10 s, drawn evenly so that many pages don't come back at the same instant.
+ * @param {number} attempt
+ * @param {number} random in [0, 1)
+ */
+export function backoff(attempt, random) {
+  const bound = Math.min(LONGEST_S, SHORTEST_S * 2 ** Math.min(attempt + 1, 10));
+  return SHORTEST_S + random * (bound - SHORTEST_S);
+}
+
+/**
+ * @typedef {object} Listener
+ * @property {() => void} open the line is up
+ * @property {(wait_s: number) => void} lost the line is down; the next attempt comes in `wait_s`
+ * @property {(json: string) => void} text
+ * @property {(buffer: ArrayBuffer) => void} binary
+ */
+
+export class Socket {
+  /** @type {WebSocket | null} */ #line = null;
+  #attempt = 0;
+  #retry = 0;
+  #watchdog = 0;
+  #url;
+  #listener;
+
+  /** @param {string} url @param {Listener} listener */
+  constructor(url, listener) {
+    this.#url = url;
+    this.#listener = listener;
+    this.#connect();
+  }
+
+  /** Try at once instead of waiting out the back-off; nothing happens while a line is up or being set up. */
+  retryNow() {
+    if (this.#line) return;
+    clearTimeout(this.#retry);
+    this.#connect();
+  }
+
+  #connect() {
+    const line = new WebSocket(this.#url);
+    this.#line = line;
+    line.binaryType = "arraybuffer";
+    line.onopen = () => {
+      this.#listener.open();
+      this.#listen();
+    };
+    line.onmessage = ({ data }) => {
+      this.#attempt = 0; // an accepted line that never speaks keeps the back-off growing
+      this.#listen();
+      if (typeof data === "string") this.#listener.text(data);
+      else this.#listener.binary(data);
+    };
+    line.onclose = () => this.#lost(line);
+    this.#listen();
+  }
+
+  /** Start the watchdog anew. */
+  #listen() {
+    clearTimeout(this.#watchdog);
+    this.#watchdog = setTimeout(() => this.#line && this.#lost(this.#line), SILENCE_S * 1000);
+  }
+
+  /** @param {WebSocket} line */
+  #lost(line) {
+    if (this.#line !== line) return;
+    this.#line = null;
+    clearTimeout(this.#watchdog);
+    line.onopen = line.onmessage = line.onclose = null;
+    line.close();
+    const wait_s = backoff(this.#attempt++, Math.random());
+    this.#retry = setTimeout(() => this.#connect(), wait_s * 1000);
+    this.#listener.lost(wait_s);
+  }
+}

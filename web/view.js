@@ -1,0 +1,177 @@
+// @ts-check
+/** Puts a state on the page: texts, bars, dial and strip. Touches an element only when what it shows has changed. */
+
+/** @import {Genre, Hello, Tempo} from "./protocol.js" */
+/** @import {Received, State} from "./state.js" */
+
+import { Dial } from "./dial.js";
+import { Digits } from "./digits.js";
+import { age_s, situation } from "./state.js";
+import * as strings from "./strings.js";
+
+const CONFIDENT = 0.4; // below this the top genre is called a guess
+const STALE_S = 4;
+const SPOKEN_EVERY_MS = 12_000;
+const BARS = 5;
+
+/** @param {string} id @returns {HTMLElement} */
+export function byId(id) {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`index.html has no element "${id}"`);
+  return found;
+}
+
+/** @param {string} id @param {string} text */
+function write(id, text) {
+  const element = byId(id);
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** One genre's row: name, bar, percentage. */
+class Bar {
+  root = document.createElement("li");
+  #name = document.createElement("span");
+  #rail = document.createElement("span");
+  #part = document.createElement("span");
+
+  constructor() {
+    this.#name.className = "name";
+    this.#rail.className = "rail";
+    this.#part.className = "part";
+    this.root.append(this.#name, this.#rail, this.#part);
+  }
+
+  /** @param {string} label @param {number} p @param {boolean} leads */
+  show(label, p, leads) {
+    this.#name.textContent = label;
+    this.#part.textContent = label ? strings.percent(p) : "";
+    this.#rail.style.setProperty("--p", p.toFixed(3));
+    this.root.classList.toggle("leads", leads);
+  }
+}
+
+export class View {
+  #digits = new Digits(/** @type {any} */ (byId("digits")));
+  #dial = new Dial(byId("dial"));
+  #bars = Array.from({ length: BARS }, () => new Bar());
+  /** @type {State | null} */ #last = null;
+  #spokenAt = -Infinity;
+  #spokenKey = "";
+
+  constructor() {
+    byId("bars").append(...this.#bars.map((bar) => bar.root));
+  }
+
+  /** Show `state` as it is at `now` (ms). @param {State} state @param {number} now */
+  show(state, now) {
+    const before = this.#last;
+    this.#last = state;
+    this.#situation(state, now);
+    if (state.tempo !== before?.tempo) this.#tempo(state.tempo?.data ?? null);
+    if (state.genre !== before?.genre) this.#genre(state.genre?.data ?? null, state.slots);
+    if (state.hello !== before?.hello) this.#hello(state.hello);
+    if (state.status !== before?.status) this.#counters(state);
+    if (state.level !== before?.level) this.#level(state);
+    this.#age("tempo", state.tempo, now);
+    this.#age("genre", state.genre, now);
+    write("clock", strings.clock(state.time_s));
+    this.#speak(state, now);
+  }
+
+  /** @param {State} state @param {number} now */
+  #situation(state, now) {
+    const key = situation(state, now);
+    const { title, advice, tone } = strings.SITUATIONS[key];
+    const detail = state.status?.data.detail ?? "";
+    const more = key === "offline" ? strings.retry((state.retryAt - now) / 1000) : key === "device_lost" ? detail : "";
+    const { dataset } = document.documentElement;
+    dataset.tone = tone;
+    dataset.situation = key;
+    dataset.line = state.line;
+    write("situation", title);
+    write("advice", [advice, more].filter(Boolean).join(" "));
+    byId("meter").classList.toggle("clipping", key === "clipping");
+  }
+
+  /** @param {Tempo | null} tempo */
+  #tempo(tempo) {
+    const known = tempo !== null && tempo.bpm > 0;
+    const alternatives = known ? tempo.alternatives : [];
+    this.#digits.show(known ? tempo.bpm : null, known ? tempo.confidence : 0);
+    this.#dial.show(known ? tempo.bpm : null, alternatives);
+    write("bpm", known ? `${strings.bpm(tempo.bpm)} BPM` : strings.UNSURE);
+    write("tempo-state", strings.TEMPO_STATES[tempo?.state ?? "searching"]);
+    write("tempo-confidence", known ? strings.sure(tempo.confidence) : "");
+    byId("tempo").dataset.state = tempo?.state ?? "searching";
+    byId("alternatives").replaceChildren(
+      ...alternatives.map((other) => {
+        const item = document.createElement("li");
+        const value = document.createElement("b");
+        value.textContent = strings.bpm(other.bpm);
+        item.append(`${strings.relation(other.bpm, tempo?.bpm ?? 1)} `, value);
+        return item;
+      }),
+    );
+  }
+
+  /** @param {Genre | null} genre @param {readonly string[]} slots */
+  #genre(genre, slots) {
+    const p = new Map(genre?.top.map((score) => [score.label, score.p]));
+    this.#bars.forEach((bar, row) => {
+      const label = slots[row] ?? "";
+      bar.show(label, p.get(label) ?? 0, label !== "" && label === genre?.label);
+    });
+    write("genre-label", genre?.label ?? strings.UNSURE);
+    write("genre-confidence", genre ? strings.sure(genre.confidence) : "");
+    write("genre-music", genre ? strings.music(genre.music) : "");
+    const sure = genre !== null && genre.confidence >= CONFIDENT && genre.music >= 0.5;
+    byId("genre").dataset.state = sure ? "sure" : "unsure";
+  }
+
+  /** @param {"tempo" | "genre"} what @param {Received<{age_s: number}> | null} received @param {number} now */
+  #age(what, received, now) {
+    const seconds = received ? age_s(received, now) : 0;
+    write(`${what}-age`, received ? strings.age(seconds) : "");
+    byId(what).classList.toggle("stale", seconds > STALE_S);
+  }
+
+  /** @param {Hello | null} hello */
+  #hello(hello) {
+    if (!hello) return;
+    write("source", strings.source(hello.source));
+    write("format", strings.format(hello.source));
+    write("models", hello.models.map(({ name, version }) => `${name} ${version}`).join(", ") || strings.NONE);
+    write("version", hello.version);
+  }
+
+  /** @param {State} state */
+  #counters({ status, session }) {
+    if (!status) return;
+    const { lag_s, lost_s, nonfinite, clients } = status.data;
+    write("lag", strings.seconds(lag_s));
+    write("lost", strings.seconds(lost_s));
+    write("nonfinite", String(nonfinite));
+    write("clients", String(clients));
+    write("session", session);
+    byId("lost").parentElement?.classList.toggle("bad", lost_s > 0);
+    byId("lag").parentElement?.classList.toggle("bad", lag_s > 0.5);
+    byId("nonfinite").parentElement?.toggleAttribute("hidden", nonfinite === 0);
+  }
+
+  /** @param {State} state */
+  #level({ level }) {
+    if (level) write("rms", level.data.rms_dbfs.toFixed(0));
+  }
+
+  /** Tell a screen reader about a new situation or genre, seldom. @param {State} state @param {number} now */
+  #speak(state, now) {
+    const { title, advice, tone } = strings.SITUATIONS[situation(state, now)];
+    const genre = state.genre?.data.label ?? "";
+    const key = `${title} ${genre} ${state.tempo?.data.bpm.toFixed(0)}`;
+    const urgent = tone === "alarm" && !this.#spokenKey.startsWith(title);
+    if (key === this.#spokenKey || (!urgent && now - this.#spokenAt < SPOKEN_EVERY_MS)) return;
+    this.#spokenKey = key;
+    this.#spokenAt = now;
+    write("spoken", strings.spoken(title, advice, state.tempo?.data.bpm ?? null, genre));
+  }
+}
