@@ -3,7 +3,7 @@
 StreamAnalyzerError
 |-- ConfigError          a setting is wrong                              exit 2
 |-- AudioError           sound can't be read                             exit 3
-|   |-- DeviceNotFound   no such device
+|   |-- DeviceNotFound   no such device                                  exit 2
 |   `-- DeviceLost       the device stopped delivering
 |-- ModelError           a model can't be used                           exit 4
 |   |-- ManifestError    its manifest is missing or malformed
@@ -33,7 +33,9 @@ class AudioError(StreamAnalyzerError):
 
 
 class DeviceNotFound(AudioError):
-    """No sound device has this index or name."""
+    """No sound device has this index or name: a wrong setting, like any other."""
+
+    exit_code = 2
 
 
 class DeviceLost(AudioError):
