@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from stream_analyzer.types import F32, U8
 
 GAP_FILLED_S = 0.5
+LOUDEST = 1e4  # 80 dB above full scale: no sound, and its power would overflow float32
 SILENT_AFTER_STEPS = 10
 FORGET_AFTER_STEPS = 30
 _DETAIL: dict[State, str] = {
@@ -68,7 +69,7 @@ class Analyzer:
     def reset(self) -> None:
         """Forget everything, the clock included; equal to a new analyzer."""
         self._steps: Steps | None = None
-        self._state: State = "starting"
+        self._state: State | None = None
         self._lost_s = 0.0
         self._nonfinite = 0
         self._analysed = 0
@@ -88,7 +89,6 @@ class Analyzer:
             steps = self._open(block.rate_hz, samples.shape[1], start_s=self._clock_s + lost_s)
         elif block.lost:
             samples = np.concatenate([np.zeros((block.lost, samples.shape[1]), np.float32), samples])
-        if block.lost:
             self._degraded_until_s = steps.end_s + lost_s + self._models.longest_window_s
         return [event for step, end_s in steps.push(samples) for event in self._analyse(step, time_s=end_s)]
 
@@ -127,11 +127,11 @@ class Analyzer:
             part.reset()
 
     def _finite(self, samples: F32) -> F32:
-        finite = np.isfinite(samples)
-        if finite.all():
+        sound = np.abs(samples) <= LOUDEST  # false for NaN too
+        if sound.all():
             return samples
-        self._nonfinite += int(np.count_nonzero(~finite))
-        return np.where(finite, samples, np.float32(0.0))
+        self._nonfinite += int(np.count_nonzero(~sound))
+        return np.where(sound, samples, np.float32(0.0))
 
     def _analyse(self, samples: F32, *, time_s: float) -> list[Event]:
         """Analyse the step of samples [n, channels] that ends at ``time_s``."""

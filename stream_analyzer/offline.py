@@ -28,15 +28,20 @@ def analyze_file(
     """
     with open_sound_file(path) as file:
         rate_hz, total = file.samplerate, file.frames
-    if total / rate_hz < models.first_judgement_s:
-        msg = (
-            f"{path}: lasts {total / rate_hz:.2f} s; a first judgement needs {models.first_judgement_s:.1f} s, "
-            "give a longer file"
-        )
-        raise AudioError(msg)
+    _check_length(path, total / rate_hz, models)
     analyzer = Analyzer(models, channel=channel)
     done = 0
     for block in read_blocks(path, block_s=block_s):
         done += len(block.samples)
         yield min(1.0, done / total), analyzer.feed(block)
+    _check_length(path, done / rate_hz, models)  # a damaged file may hold less than it says
     yield 1.0, analyzer.end()
+
+
+def _check_length(path: Path, duration_s: float, models: Models) -> None:
+    if duration_s < models.first_judgement_s:
+        msg = (
+            f"{path}: lasts {duration_s:.2f} s; a first judgement needs {models.first_judgement_s:.1f} s, "
+            "give a longer file"
+        )
+        raise AudioError(msg)

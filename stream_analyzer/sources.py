@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _BLOCK_S = 0.1
 _PCM_DTYPES: dict[str, tuple[str, float]] = {"s16le": ("<i2", 1.0 / 32768.0), "f32le": ("<f4", 1.0)}
 _RATES_HZ = (4_000, 768_000)
+_SHORTEST_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,8 @@ def open_sound_file(path: Path) -> Any:  # noqa: ANN401 - soundfile ships no typ
     problem = ""
     if not file.frames:
         problem = "holds no samples; is the file complete?"
+    elif file.frames < _SHORTEST_S * file.samplerate:
+        problem = f"lasts {file.frames / file.samplerate:.4f} s, too short to hear anything in; give a longer file"
     elif not _RATES_HZ[0] <= file.samplerate <= _RATES_HZ[1]:
         problem = f"sample rate {file.samplerate} Hz is outside {_RATES_HZ[0]}..{_RATES_HZ[1]} Hz; resample it"
     if problem:
