@@ -66,8 +66,18 @@ class FrameSet:
 
     def clip(self, index: int) -> F32:
         """Return the natural-log mel [frames, 128] of one clip."""
+        return from_bytes(self.levels(index))
+
+    def levels(self, index: int) -> U8:
+        """Return the stored bytes [frames, 128] of one clip."""
         first = int(self.start[index])
-        return from_bytes(self.level[first : first + int(self.length[index])])
+        return self.level[first : first + int(self.length[index])]
+
+    def take(self, rows: Integers) -> FrameSet:
+        """Return the clips ``rows`` alone; the frames are shared."""
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        shared = {"level", "frames_per_second"}
+        return FrameSet(**{key: value if key in shared else value[rows] for key, value in columns.items()})
 
     def save(self, path: Path) -> None:
         """Write to an npz file."""

@@ -54,3 +54,49 @@ def relative_level(x: tf.Tensor, *, depth: float) -> tf.Tensor:
     maximum = WindowMaximum(name="maximum")(x)
     below = Below(name="below")([x, maximum])
     return Lift(depth, name="lift")(below)
+
+
+def convolve(
+    x: tf.Tensor,
+    channels: int,
+    kernel: tuple[int, int],
+    *,
+    strides: tuple[int, int] = (1, 1),
+    activation: str | None = "relu",
+) -> tf.Tensor:
+    """Convolution, batch normalisation and, unless ``activation`` is None, a rectifier."""
+    x = keras.layers.Conv2D(channels, kernel, strides=strides, padding="same", use_bias=False)(x)
+    x = keras.layers.BatchNormalization()(x)
+    return keras.layers.ReLU()(x) if activation else x
+
+
+def residual(x: tf.Tensor, channels: int) -> tf.Tensor:
+    """Two 3 x 3 convolutions with a shortcut around them."""
+    y = convolve(x, channels, (3, 3))
+    y = convolve(y, channels, (3, 3), activation=None)
+    return keras.layers.ReLU()(keras.layers.Add()([x, y]))
+
+
+def genre_net(
+    *, frames: int, bands: int, size: int, depth: float, pool: int, channels: list[int], dropout: float
+) -> keras.Model:
+    """Build the genre network: columns of ``pool`` frames, a small residual network, mean and maximum over time.
+
+    Pooling comes first so that sets with slow columns (FMA-small) and the service's own frames look alike.
+    """
+    stem, *widths, top = channels
+    window = keras.Input((frames, bands, 1), name="window")
+    x = relative_level(window, depth=depth)
+    x = keras.layers.AveragePooling2D((pool, 1), name="columns")(x)
+    x = convolve(x, stem, (3, 5), strides=(1, 2))
+    for index, width in enumerate(widths):
+        x = convolve(x, width, (3, 3), strides=(1, 2) if index == 0 else (2, 2))
+        x = residual(x, width)
+    x = convolve(x, top, (1, x.shape[2]), strides=(1, x.shape[2]))
+    mean = keras.layers.AveragePooling2D((x.shape[1], 1), name="mean")(x)
+    maximum = keras.layers.MaxPooling2D((x.shape[1], 1), name="peak")(x)
+    parts = []
+    for pooled in (mean, maximum):
+        dropped = keras.layers.Dropout(dropout)(keras.layers.Flatten()(pooled))
+        parts.append(keras.layers.Dense(size, dtype="float32")(dropped))
+    return keras.Model(window, keras.layers.Add(dtype="float32")(parts))

@@ -33,7 +33,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One stretch of training: ``rate`` is the peak of a cosine that starts with ``warmup`` steps."""
+    """One stretch of training: ``rate`` is the peak of a cosine that starts with ``warmup`` steps.
+
+    ``precision`` is a Keras policy: "mixed_bfloat16" halves the time of the float phase on recent processors.
+    """
 
     steps: int
     rate: float
@@ -42,6 +45,7 @@ class Phase:
     weight_decay: float = 1e-4
     average: float = 0.999
     validate_every: int = 500
+    precision: str = "float32"
 
 
 def predictor(model: keras.Model) -> Predict:
@@ -145,8 +149,14 @@ def train(config: dict[str, Any], task: Task, out: Path) -> None:
     keras.utils.set_random_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    phase = Phase(**config["float"])
+    keras.mixed_precision.set_global_policy(phase.precision)
+    learner = task.build()
+    fit(learner, task, phase, seed=seed, name="float", out=out)
+
+    keras.mixed_precision.set_global_policy("float32")
     model = task.build()
-    fit(model, task, Phase(**config["float"]), seed=seed, name="float", out=out)
+    model.set_weights(learner.get_weights())
     quantized = quantization_aware(model)
     fit(quantized, task, Phase(**config["int8"]), seed=seed + 1, name="int8", out=out)
 

@@ -1,0 +1,35 @@
+"""The genre labels, and which of them each data set can know."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from stream_analyzer.types import F32
+
+LABELS = (
+    "Blues", "Classical", "Country", "Disco", "Electronic", "Experimental", "Folk", "Hip-Hop",
+    "Instrumental", "International", "Jazz", "Metal", "Pop", "Reggae", "Rock",
+)  # fmt: skip
+
+KNOWN = {
+    "gtzan": ("Blues", "Classical", "Country", "Disco", "Hip-Hop", "Jazz", "Metal", "Pop", "Reggae", "Rock"),
+    "fma-small": (
+        "Electronic", "Experimental", "Folk", "Hip-Hop", "Instrumental", "International", "Pop", "Rock",
+    ),
+}  # fmt: skip
+
+_BY_KEY = {label.replace("-", "").lower(): index for index, label in enumerate(LABELS)}
+
+
+def label_index(name: str) -> int:
+    """Return the index in LABELS of a data set's own spelling ("hiphop", "Hip-Hop"); -1 if it is none of them."""
+    return _BY_KEY.get(name.replace("-", "").lower(), -1)
+
+
+def known_mask(dataset: str) -> F32:
+    """Return float32 [labels]: 1 where ``dataset`` can tell the label, else 0."""
+    known = KNOWN.get(dataset, ())
+    return np.array([label in known for label in LABELS], np.float32)
