@@ -1,0 +1,44 @@
+# Everything a person or CI runs. `make run` and `make test` need nothing but Python 3.11+ and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: run test check golden system-packages clean
+
+run: $(VENV)/run.done
+	@sh tests/system-packages.sh libportaudio2
+	$(BIN)/stream-analyzer run $(ARGS)
+
+# All that CI checks: style, types, every test.
+test: system-packages $(VENV)/dev.done
+	$(MAKE) check
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/dev.done
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Rewrites what tests compare against: the demo set and the page's picture. Needs mma, fluidsynth and chromium.
+golden: system-packages $(VENV)/dev.done
+	$(BIN)/python -m training.demo
+
+# Sound server, browser and synthesizer for the tests; only where this may be done without asking.
+system-packages:
+	@sh tests/system-packages.sh
+
+$(VENV)/run.done: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; try: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || sh tests/system-packages.sh python3-venv
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/dev.done: $(VENV)/run.done
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[train,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps "tf-keras==2.21.0" "tensorflow-model-optimization==0.8.1"
+	touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

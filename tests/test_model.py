@@ -1,0 +1,131 @@
+"""The models that ship: golden output, manifests, and refusal of altered or foreign files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from stream_analyzer.errors import FeatureMismatch, ManifestError, ModelError
+from stream_analyzer.features import SPEC
+from stream_analyzer.manifest import load_manifest, sha256_of
+from stream_analyzer.model import TfliteModel
+from stream_analyzer.resources import resource_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+NAMES = ("genre", "tempo")
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """A copy of a model that may be harmed."""
+    return shutil.copytree(resource_folder("models") / "tempo", tmp_path / "tempo")
+
+
+def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_golden_output_is_reproduced(name: str) -> None:
+    TfliteModel(resource_folder("models") / name).verify()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_model_keeps_its_promises(name: str) -> None:
+    model = TfliteModel(resource_folder("models") / name)
+    manifest = model.manifest
+    assert (manifest.name, manifest.task) == (name, name)
+    assert (resource_folder("models") / name / manifest.file).stat().st_size <= 1 << 20
+    assert manifest.input.min_frames * manifest.input.every / SPEC.frames_per_second <= 3.8, "first within 4 s"
+    assert manifest.metrics
+    assert {"commit", "config", "seed"} <= set(manifest.training)
+    logits = model.run(np.full((manifest.input.frames, SPEC.n_mels), SPEC.log_floor, np.float32))
+    assert logits.dtype == np.float32
+    assert logits.shape == (manifest.output.size,)
+
+
+def test_verify_notices_another_output(copy: Path) -> None:
+    with np.load(copy / "golden.npz") as golden:
+        window, logits = golden["window"], golden["logits"]
+    np.savez(copy / "golden.npz", window=window, logits=logits + 100.0)
+    with pytest.raises(ModelError, match="golden output missed"):
+        TfliteModel(copy).verify()
+    (copy / "golden.npz").unlink()
+    with pytest.raises(ModelError, match="can't read"):
+        TfliteModel(copy).verify()
+
+
+def test_a_manifest_survives_its_own_text(copy: Path) -> None:
+    manifest = load_manifest(copy)
+    (copy / "manifest.json").write_text(manifest.to_json())
+    assert load_manifest(copy) == manifest
+
+
+def test_an_altered_model_is_refused(copy: Path) -> None:
+    data = bytearray((copy / "model.tflite").read_bytes())
+    data[len(data) // 2] ^= 1
+    (copy / "model.tflite").write_bytes(data)
+    with pytest.raises(ManifestError, match="has SHA-256"):
+        TfliteModel(copy)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\x1c\x00\x00\x00TFL3" + bytes(100)])
+def test_a_foreign_model_is_refused(copy: Path, content: bytes, capfd: pytest.CaptureFixture[str]) -> None:
+    (copy / "model.tflite").write_bytes(content)
+    edit(copy, lambda m: m.update(sha256=sha256_of(copy / "model.tflite")))
+    with pytest.raises(ModelError, match="tempo"):
+        TfliteModel(copy)
+    assert capfd.readouterr().err == "", "the runtime's own lines stay off standard error"
+
+
+def test_another_feature_definition_is_refused(copy: Path) -> None:
+    edit(copy, lambda m: m["feature"]["spec"].update(hop=512))
+    with pytest.raises(FeatureMismatch, match=SPEC.digest):
+        TfliteModel(copy)
+
+
+def test_a_wrong_shape_is_refused(copy: Path) -> None:
+    edit(copy, lambda m: m["input"].update(frames=m["input"]["frames"] + 1))
+    with pytest.raises(ModelError, match="its manifest says"):
+        TfliteModel(copy)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m.pop("sha256"),
+        lambda m: m.update(task="mood"),
+        lambda m: m["output"].clear(),
+        lambda m: m["input"].update(stride=0),
+        lambda m: m["input"].update(colour="blue"),
+        lambda m: m["calibration"].update(temperature=-1.0),
+        lambda m: m.update(file="../model.tflite"),
+        lambda m: m.update(feature=[]),
+    ],
+)
+def test_a_malformed_manifest_is_refused(copy: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    edit(copy, change)
+    with pytest.raises(ManifestError, match="malformed"):
+        TfliteModel(copy)
+
+
+def test_missing_files_are_named(copy: Path) -> None:
+    (copy / "model.tflite").unlink()
+    with pytest.raises(ManifestError, match=r"model\.tflite"):
+        TfliteModel(copy)
+    (copy / "manifest.json").write_text("{")
+    with pytest.raises(ManifestError, match="malformed"):
+        TfliteModel(copy)
+    (copy / "manifest.json").unlink()
+    with pytest.raises(ManifestError, match="can't read"):
+        TfliteModel(copy)

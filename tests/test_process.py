@@ -1,0 +1,117 @@
+"""The real process: a file in, messages out by WebSocket and on standard output, one result for every way in."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from stream_analyzer.resources import DEMO_FILE
+from tests.conftest import drum_loop
+from tests.real_process import COMMAND, ROOT, run_command, serve, state_is
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+RATE_HZ = 44_100
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    """A drum loop of 9 s."""
+    path = tmp_path / "a song.wav"
+    soundfile.write(path, drum_loop(9.0, bpm=124.0, rate_hz=RATE_HZ, channels=2), RATE_HZ, subtype="PCM_16")
+    return path
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def rows(messages: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    keys = {"tempo": ("bpm", "confidence", "state"), "genre": ("label", "confidence")}[kind]
+    return [{"time_s": m["time_s"], **{key: m["data"][key] for key in keys}} for m in messages if m["type"] == kind]
+
+
+def test_demo_gives_one_result_live_and_offline(validate: Callable[[dict[str, Any]], None]) -> None:
+    offline = run_command("analyze", str(DEMO_FILE), "--json", "--timeline")
+    live = run_command("run", "--input", "demo", "--speed", "0", "--json", "--port", "0")
+    assert (offline.returncode, live.returncode) == (0, 0), offline.stderr + live.stderr
+    (result,), messages = lines(offline.stdout), lines(live.stdout)
+    for message in messages:
+        validate(message)
+    assert messages[0]["type"] == "hello"
+    assert messages[-1]["type"] == "summary"
+    assert [m["seq"] for m in messages] == sorted({m["seq"] for m in messages})
+    assert {key: result[key] for key in messages[-1]["data"]} == messages[-1]["data"]
+    for kind in ("tempo", "genre"):
+        assert rows(messages, kind) == result["timeline"][kind]
+        assert len(result["timeline"][kind]) > 60
+
+
+def test_standard_input_gives_the_same_result(song: Path) -> None:
+    samples, _ = soundfile.read(song, dtype="int16")
+    from_file = run_command("run", "--input", str(song), "--speed", "0", "--json", "--port", "0")
+    from_pipe = run_command("run", "--input", "-", "--json", "--port", "0", stdin=samples.tobytes())
+    floats = (samples / np.float32(32768.0)).astype("<f4").tobytes()
+    as_floats = run_command("run", "--input", "-", "--format", "f32le", "--json", "--port", "0", stdin=floats)
+    summaries = [lines(done.stdout)[-1]["data"] for done in (from_file, from_pipe, as_floats)]
+    assert summaries[0] == summaries[1] == summaries[2]
+    assert summaries[0]["tempo"] is not None
+
+
+async def test_a_client_follows_a_file(song: Path, validate: Callable[[dict[str, Any]], None]) -> None:
+    with serve("--input", str(song)) as service:
+        async with service.listen() as client:
+            await client.until(state_is("live"), limit_s=30)
+            await client.until(lambda m: m["type"] == "genre", limit_s=30)
+            await client.until(lambda m: m["type"] == "summary", limit_s=60)
+            for message in client.messages:
+                validate(message)
+            assert client.messages[0]["data"]["source"]["name"] == "a song.wav"
+            assert client.last("status")["state"] == "ended"
+            assert client.last("status")["lost_s"] == 0.0
+        assert service.process.wait(10) == 0
+
+
+def test_analyze_goes_on_after_a_broken_file(song: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.wav"
+    broken.write_text("this is no sound")
+    done = run_command("analyze", str(broken), str(song), "--json")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "broken.wav" in done.stderr
+    (result,) = lines(done.stdout)
+    assert result["file"] == str(song)
+    assert result["duration_s"] == pytest.approx(9.0, abs=0.01)
+    assert set(result) == {"file", "duration_s", "tempo", "genre", "music"}
+
+
+def test_analyze_for_people(song: Path) -> None:
+    done = run_command("analyze", str(song))
+    assert "BPM" in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    writer = shlex.join([*COMMAND, "run", "--input", "demo", "--speed", "0", "--json", "--port", "0"])
+    command = ["sh", "-c", f"{writer} | head -n 3"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    assert len(done.stdout.splitlines()) == 3
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg missing")
+def test_ffmpeg_pipe(song: Path) -> None:
+    decode = ["ffmpeg", "-v", "error", "-i", str(song), "-f", "s16le", "-ac", "1", "-ar", "48000", "-"]
+    pcm = subprocess.run(decode, capture_output=True, check=True).stdout
+    options = ("--rate", "48000", "--channels", "1", "--json", "--port", "0")
+    done = run_command("run", "--input", "-", *options, stdin=pcm)
+    assert lines(done.stdout)[-1]["data"]["duration_s"] == pytest.approx(9.0, abs=0.05)

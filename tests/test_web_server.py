@@ -1,0 +1,154 @@
+"""One port for page and stream: files, headers, who may connect, who is let go."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from stream_analyzer import web_server
+from stream_analyzer.errors import ConfigError
+from stream_analyzer.hub import Hub
+from stream_analyzer.messages import Message
+from stream_analyzer.web_server import WebServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    folder = tmp_path / "web"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "index.html").write_text("<title>page</title>")
+    (folder / "deep" / "part.js").write_text("export {};")
+    (folder / "notes.txt").write_text("not served")
+    (tmp_path / "secret.html").write_text("outside")
+    return folder
+
+
+@asynccontextmanager
+async def serving(page: Path) -> AsyncIterator[tuple[Hub, str]]:
+    hub = Hub(Message("hello", json.dumps({"type": "hello"})))
+    async with WebServer(hub, page).listen("127.0.0.1", 0) as url:
+        yield hub, url
+
+
+async def get(url: str, path: str) -> tuple[int, str, dict[str, str]]:
+    def fetch() -> tuple[int, str, dict[str, str]]:
+        try:
+            with urlopen(Request(url.rstrip("/") + path), timeout=10) as response:  # noqa: S310 - our own server
+                return response.status, response.read().decode(), dict(response.headers)
+        except HTTPError as error:
+            with error:
+                return error.code, error.read().decode(), dict(error.headers)
+
+    return await asyncio.to_thread(fetch)
+
+
+async def test_files_are_served_with_their_type_and_strict_headers(page: Path) -> None:
+    async with serving(page) as (_, url):
+        status, body, headers = await get(url, "/")
+        assert (status, body, headers["Content-Type"]) == (200, "<title>page</title>", "text/html; charset=utf-8")
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert (await get(url, "/?view=stage"))[0] == 200
+        status, body, headers = await get(url, "/deep/part.js")
+        assert (status, headers["Content-Type"]) == (200, "text/javascript; charset=utf-8")
+
+
+@pytest.mark.parametrize(
+    "path", ["/none", "/../secret.html", "/deep/../../secret.html", "/%2e%2e/secret.html", "/notes.txt"]
+)
+async def test_nothing_else_is_served(page: Path, path: str) -> None:
+    async with serving(page) as (_, url):
+        assert (await get(url, path))[0] == 404
+
+
+async def test_a_client_gets_messages_and_a_clean_end(page: Path) -> None:
+    async with serving(page) as (hub, url):
+        async with connect(url.replace("http", "ws") + "ws") as socket:
+            assert json.loads(await socket.recv()) == {"type": "hello"}
+            await socket.send("what a client says is ignored")
+            await socket.send(b"\x00\xff")
+            hub.publish(Message("level", "loud"))
+            assert await socket.recv() == "loud"
+            hub.publish(Message("spectrum", b"\x01\x02"))
+            assert await socket.recv() == b"\x01\x02"
+            hub.close()
+            with pytest.raises(ConnectionClosed) as caught:
+                await socket.recv()
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == 1001
+        await hub.farewell(limit_s=10.0)
+        assert hub.viewers == 0
+
+
+async def test_only_this_page_may_connect(page: Path) -> None:
+    async with serving(page) as (_, url):
+        stream = url.replace("http", "ws") + "ws"
+        async with connect(stream, origin=f"http://{urlsplit(url).netloc}"):  # type: ignore[arg-type]
+            pass
+        with pytest.raises(InvalidStatus) as caught:
+            async with connect(stream, origin="http://evil.example"):  # type: ignore[arg-type]
+                pass
+        assert caught.value.response.status_code == 403
+
+
+async def test_a_huge_message_closes_its_sender_alone(page: Path) -> None:
+    async with serving(page) as (hub, url):
+        stream = url.replace("http", "ws") + "ws"
+        async with connect(stream) as good, connect(stream) as bad:
+            await good.recv()
+            await bad.recv()
+            await bad.send("x" * 100_000)
+            with pytest.raises(ConnectionClosed) as caught:
+                await bad.recv()
+            assert caught.value.rcvd is not None
+            assert caught.value.rcvd.code == 1009
+            hub.publish(Message("level", "still here"))
+            assert await good.recv() == "still here"
+
+
+async def test_a_stalled_client_is_let_go(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web_server, "STALLED_AFTER_S", 0.05)
+    async with serving(page) as (hub, url), asyncio.timeout(30):
+        host, port = str(urlsplit(url).hostname), urlsplit(url).port
+        # One that shakes hands and never reads: its buffers fill up, then our sends make no progress.
+        reader, writer = await asyncio.open_connection(host, port, limit=1)
+        key = base64.b64encode(bytes(16)).decode()
+        lines = ["GET /ws HTTP/1.1", f"Host: {host}:{port}", "Connection: Upgrade", "Upgrade: websocket"]
+        lines += ["Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key}", "", ""]
+        writer.write("\r\n".join(lines).encode())
+        while not hub.viewers:
+            await asyncio.sleep(0)
+        while hub.viewers:
+            hub.publish(Message("spectrum", bytes(200_000)))
+            await asyncio.sleep(0)
+        writer.transport.abort()
+        assert not reader.at_eof()
+
+
+async def test_a_taken_port_is_a_clear_error(page: Path) -> None:
+    async with serving(page) as (hub, url):
+        port = urlsplit(url).port
+        assert port
+        with pytest.raises(ConfigError, match=f"can't serve on 127.0.0.1:{port}"):
+            async with WebServer(hub, page).listen("127.0.0.1", port):
+                pass
+
+
+async def test_a_foreign_address_is_a_clear_error(page: Path) -> None:
+    with pytest.raises(ConfigError, match="can't serve on"):
+        async with WebServer(Hub(Message("hello", "")), page).listen("host.invalid", 0):
+            pass
