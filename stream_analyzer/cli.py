@@ -6,8 +6,10 @@ import argparse
 import json
 import logging
 import os
+import signal
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,18 +131,25 @@ def _run(_options: argparse.Namespace, settings: Settings) -> int:
     def announce(url: str) -> None:
         _note(f"Stream Analyzer {__version__}: open {url} in a browser; Ctrl-C ends")
 
-    source = _choose_source(settings)
-    asyncio.run(
-        pipeline.run(
+    async def serve() -> None:
+        task = asyncio.current_task()
+        if task:
+            with suppress(NotImplementedError):  # Windows knows no SIGTERM
+                asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        await pipeline.run(
             source,
-            _load_models(settings),
+            models,
             channel=settings.channel,
             host=settings.host,
             port=settings.port,
             announce=announce,
             write_line=_write_line if settings.json else None,
         )
-    )
+
+    source = _choose_source(settings)
+    models = _load_models(settings)
+    with suppress(asyncio.CancelledError):
+        asyncio.run(serve())
     return 0
 
 

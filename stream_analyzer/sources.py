@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -92,7 +93,12 @@ class PcmSource:
 
     def open(self) -> SourceInfo:
         """Refuse a terminal: nobody types PCM."""
-        self._stream = self._stream or sys.stdin.buffer
+        if self._stream is None:
+            if sys.stdin is None:
+                msg = "--input - reads raw PCM, but standard input is closed; pipe sound into it, as from ffmpeg"
+                raise AudioError(msg)
+            # Unbuffered: Python aborts at its end if a thread still waits inside a buffered standard input.
+            self._stream = io.FileIO(sys.stdin.fileno(), closefd=False)
         if self._stream.isatty():
             msg = "--input - reads raw PCM, but standard input is a terminal; pipe sound into it, as from ffmpeg"
             raise AudioError(msg)
@@ -113,7 +119,7 @@ class PcmSource:
 
     def _read(self, wanted: int) -> bytes:
         try:
-            data: bytes = self._stream.read1(wanted)
+            data: bytes = self._stream.read(wanted)
         except OSError as error:
             msg = f"standard input failed: {error.strerror}; start the writer again"
             raise AudioError(msg) from error
