@@ -28,7 +28,7 @@ class Batch:
     """Windows [batch, frames, 128] of natural-log mel power, and whatever arrays the task's loss needs."""
 
     windows: F32
-    targets: dict[str, npt.NDArray[np.generic]]
+    targets: dict[str, npt.NDArray[Any]]
 
 
 class Task(Protocol):

@@ -1,0 +1,1 @@
+"""Tests of the training path; they need the train extra."""

@@ -1,0 +1,88 @@
+"""The whole training path on tiny generated data: prepare -> train -> export -> evaluate -> the serving code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stream_analyzer.manifest import load_manifest
+from stream_analyzer.model import TfliteModel
+
+pytestmark = pytest.mark.train
+
+ROOT = Path(__file__).parents[2]
+TINY = (
+    "net.channels=[4,4,8,8]", "float.steps=4", "float.batch=8", "float.warmup=1", "float.validate_every=2",
+    "int8.steps=2", "int8.batch=8", "int8.warmup=1", "int8.validate_every=2",
+)  # fmt: skip
+
+
+def command(*arguments: str | Path) -> str:
+    result = subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with prepared data in ``data``, a finished run in ``run`` and the exported ``model``."""
+    folder = tmp_path_factory.mktemp("path")
+    command("training.prepare", "gtzan", "fma-small", "audio", "--data", data, "--out", folder / "data")
+    overrides = [part for setting in TINY for part in ("--set", setting)]
+    train = ("training.train", ROOT / "training/configs/genre.toml", "--prepared", folder / "data")
+    command(*train, "--out", folder / "run", *overrides)
+    command("training.export", folder / "run", "--prepared", folder / "data", "--out", folder / "model")
+    return folder
+
+
+def test_exported_model_replays_its_golden_window(run: Path) -> None:
+    model = TfliteModel(run / "model")
+    with np.load(run / "model" / "golden.npz") as golden:
+        np.testing.assert_array_equal(model.run(golden["window"]), golden["logits"])
+
+
+def test_exported_model_does_not_hear_gain(run: Path) -> None:
+    model = TfliteModel(run / "model")
+    with np.load(run / "model" / "golden.npz") as golden:
+        window = golden["window"]
+    louder = model.run(np.minimum(window + 3.0, 9.0))
+    assert np.abs(louder - model.run(window)).max() < 0.3 * max(1.0, np.abs(louder).max())
+
+
+def test_manifest_and_card_state_both_sets(run: Path) -> None:
+    manifest = load_manifest(run / "model")
+    assert {row["dataset"] for row in manifest.metrics} == {"gtzan", "fma-small", "audio"}
+    assert all({"float", "int8", "n", "split"} <= set(row) for row in manifest.metrics)
+    card = (run / "model" / "CARD.md").read_text()
+    assert "Known failures" in card
+    assert "{" not in card
+
+
+def test_evaluate_reports_every_set(run: Path, data: Path) -> None:
+    text = command("training.evaluate", "genre", "--data", data, "--model", run / "model", "--json")
+    report = json.loads(text)
+    assert set(report) == {"gtzan", "fma-small"}
+    assert {"n", "clip_accuracy", "window_accuracy", "ece", "recall"} <= set(report["gtzan"])
+    assert report["gtzan"]["n"] == 4
+
+
+def test_training_continues_where_it_stopped(run: Path) -> None:
+    log = (run / "run" / "log.jsonl").read_text()
+    overrides = [part for setting in TINY for part in ("--set", setting)]
+    train = ("training.train", ROOT / "training/configs/genre.toml", "--prepared", run / "data")
+    command(*train, "--out", run / "run", *overrides)
+    assert (run / "run" / "log.jsonl").read_text() == log
