@@ -1,0 +1,222 @@
+"""What listening costs: front end, models, whole analyzer, memory, start, latency.
+
+Run: python -m benchmarks.cost. Absolute times belong to the machine and its load; the ratios of one run are what to
+compare. The live part feeds the bundled demo as raw PCM in real time for a minute and reads the stream as a client; a
+sound device adds its own latency.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from urllib.request import urlopen
+
+import librosa
+import numpy as np
+import psutil
+from websockets.asyncio.client import connect
+
+from stream_analyzer.analyzer import Analyzer, Models
+from stream_analyzer.features import SPEC, StreamingLogMel
+from stream_analyzer.model import TfliteModel
+from stream_analyzer.resources import DEMO_FILE, resource_folder
+from stream_analyzer.sources import read_blocks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stream_analyzer.types import F32, AudioBlock
+
+GOALS = {"real_time_factor": 0.010, "resident_mb": 120.0, "start_s": 1.0}
+RECOMPUTED_S = 10.0
+BATCH_HOPS = 16
+LIVE_BLOCK_S = 0.01
+SERVICE = [sys.executable, "-m", "stream_analyzer", "run", "--port", "0"]
+
+
+def best_s(work: Callable[[], object], *, repeats: int = 5) -> float:
+    """Return the shortest of some runs, in seconds: the one that the machine disturbed least."""
+    work()
+    times = []
+    for _ in range(repeats):
+        begun = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - begun)
+    return min(times)
+
+
+def front_end(signal: F32) -> dict[str, float]:
+    """Return microseconds a hop: streaming one by one and batched, and librosa computing a 10 s window anew."""
+    hops = (len(signal) - SPEC.n_fft) // SPEC.hop
+    log_mel = StreamingLogMel()
+
+    def stream(hops_at_once: int) -> None:
+        log_mel.reset()
+        size = SPEC.hop * hops_at_once
+        for start in range(0, len(signal), size):
+            log_mel.push(signal[start : start + size])
+
+    window = signal[: round(RECOMPUTED_S * SPEC.sample_rate_hz)]
+
+    def recompute() -> None:
+        power = librosa.feature.melspectrogram(
+            y=window, sr=SPEC.sample_rate_hz, n_fft=SPEC.n_fft, hop_length=SPEC.hop, center=False
+        )
+        np.log(np.maximum(power, SPEC.power_floor))
+
+    return {
+        "one_by_one": best_s(lambda: stream(1)) / hops * 1e6,
+        f"batched_{BATCH_HOPS}": best_s(lambda: stream(BATCH_HOPS)) / hops * 1e6,
+        f"librosa_{RECOMPUTED_S:.0f}_s_anew": best_s(recompute) * 1e6,
+    }
+
+
+def inference(model: TfliteModel) -> float:
+    """Return milliseconds an inference, quantization of the window included."""
+    random = np.random.default_rng(0).random((model.manifest.input.frames, SPEC.n_mels), np.float32)
+    window = random * np.float32(20.0) - np.float32(15.0)
+    runs = 50
+
+    def some() -> None:
+        for _ in range(runs):
+            model.run(window)
+
+    return best_s(some) / runs * 1e3
+
+
+def whole_analyzer(models: Models, blocks: list[AudioBlock]) -> float:
+    """Return the real-time factor of the analyzer on decoded sound: compute time over sound time, one thread."""
+    analyzer = Analyzer(models)
+
+    def analyze() -> None:
+        analyzer.reset()
+        for block in blocks:
+            analyzer.feed(block)
+
+    return best_s(analyze, repeats=3) / sum(block.duration_s for block in blocks)
+
+
+async def start(*arguments: str, **more: Any) -> tuple[asyncio.subprocess.Process, str, float]:  # noqa: ANN401
+    """Start the service; return its process, the page's URL, and the seconds until the page was served."""
+    begun = time.perf_counter()
+    process = await asyncio.create_subprocess_exec(*SERVICE, *arguments, stderr=asyncio.subprocess.PIPE, **more)
+    assert process.stderr  # noqa: S101 - it was asked for
+    line = ""
+    while "open http" not in line:
+        line = (await process.stderr.readline()).decode()
+        if not line:
+            sys.exit("the service did not start")
+    url = line.split("open ")[1].split(" ")[0]
+    with await asyncio.to_thread(urlopen, url) as response:
+        response.read()
+    return process, url, time.perf_counter() - begun
+
+
+async def end(process: asyncio.subprocess.Process) -> None:
+    """End the service."""
+    with suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()
+
+
+async def start_seconds() -> float:
+    """Return the seconds from the start of the process to the page, best of three."""
+    times = []
+    for _ in range(3):
+        process, _, seconds = await start("--input", "demo")
+        times.append(seconds)
+        await end(process)
+    return min(times)
+
+
+async def live(pcm: bytes, *, rate_hz: int, channels: int, seconds: float) -> dict[str, float]:
+    """Feed PCM in real time; return memory, and the latency from a step's last sample written to its message received."""
+    form = ("--input", "-", "--rate", str(rate_hz), "--channels", str(channels), "--json")
+    process, url, _ = await start(*form, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL)
+    assert process.stdin  # noqa: S101 - it was asked for
+    samples_a_block = round(rate_hz * LIVE_BLOCK_S)
+    block_bytes = samples_a_block * 2 * channels
+    written: list[tuple[float, float]] = []  # (end on the sample clock, wall time)
+    latencies: list[float] = []
+
+    async def read() -> None:
+        async with connect(url.replace("http", "ws", 1) + "ws") as socket:
+            async for payload in socket:
+                now = time.perf_counter()
+                if isinstance(payload, str) and '"type":"level"' in payload:
+                    time_s = json.loads(payload)["time_s"]
+                    latencies.append(now - next(at for end_s, at in written if end_s >= time_s - 1e-6))
+
+    reader = asyncio.create_task(read())
+    begun = time.perf_counter()
+    for i in range(round(seconds / LIVE_BLOCK_S)):
+        await asyncio.sleep(begun + (i + 1) * LIVE_BLOCK_S - time.perf_counter())
+        at = i * block_bytes % (len(pcm) - block_bytes)
+        written.append(((i + 1) * samples_a_block / rate_hz, time.perf_counter()))
+        process.stdin.write(pcm[at : at + block_bytes])
+    service = psutil.Process(process.pid)
+    resident_mb, cpu_s = service.memory_info().rss / 1e6, sum(service.cpu_times()[:2])
+    reader.cancel()
+    await asyncio.gather(reader, return_exceptions=True)
+    await end(process)
+    p50, p99 = np.percentile(latencies, [50, 99]) * 1e3
+    return {"latency_p50_ms": p50, "latency_p99_ms": p99, "resident_mb": resident_mb, "cpu_share": cpu_s / seconds}
+
+
+def measure(seconds: float) -> dict[str, Any]:
+    """Measure everything."""
+    folder = resource_folder("models")
+    models = Models(genre=TfliteModel(folder / "genre"), tempo=TfliteModel(folder / "tempo"))
+    blocks = list(read_blocks(DEMO_FILE, block_s=0.5))
+    samples = np.concatenate([block.samples for block in blocks])
+    rate_hz, channels = blocks[0].rate_hz, samples.shape[1]
+    noise = np.random.default_rng(0).standard_normal(20 * SPEC.sample_rate_hz).astype(np.float32)
+    pcm = (np.clip(samples, -1.0, 1.0) * 32767.0).astype("<i2").tobytes()
+    return {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        "front_end_us_per_hop": front_end(0.1 * noise),
+        "inference_ms": {"tempo": inference(models.tempo), "genre": inference(models.genre)},
+        "real_time_factor": whole_analyzer(models, blocks),
+        "start_s": asyncio.run(start_seconds()),
+        **asyncio.run(live(pcm, rate_hz=rate_hz, channels=channels, seconds=seconds)),
+    }
+
+
+def describe(result: dict[str, Any]) -> str:
+    """Return the result as a table for people."""
+    mel = result["front_end_us_per_hop"]
+    one, batched, anew = mel.values()
+    rows = [
+        ("mel front end, one hop at a time", f"{one:.1f} us a hop", f"librosa over 10 s anew: {anew / one:.0f}x"),
+        (f"mel front end, {BATCH_HOPS} hops at a time", f"{batched:.1f} us a hop", f"{anew / batched:.0f}x"),
+        ("librosa, 10 s computed anew", f"{anew:.0f} us a hop", ""),
+        *((f"{name} model", f"{ms:.2f} ms an inference", "") for name, ms in result["inference_ms"].items()),
+        ("whole analyzer, real-time factor", f"{result['real_time_factor']:.4f}", f"goal {GOALS['real_time_factor']}"),
+        ("resident memory after the live run", f"{result['resident_mb']:.0f} MB", f"goal {GOALS['resident_mb']:.0f}"),
+        ("process start to page served", f"{result['start_s']:.2f} s", f"goal {GOALS['start_s']}"),
+        ("sample written to message received", f"{result['latency_p50_ms']:.1f} ms p50", ""),
+        ("", f"{result['latency_p99_ms']:.1f} ms p99", ""),
+        ("processor, live", f"{100.0 * result['cpu_share']:.1f} % of a core", "start included"),
+    ]
+    return "\n".join([result["machine"], *(f"{what:38}{value:>24}  {note}" for what, value, note in rows)])
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--seconds", type=float, default=60.0, help="length of the live run")
+    options = parser.parse_args()
+    result = measure(options.seconds)
+    print(json.dumps(result) if options.json else describe(result))
+
+
+if __name__ == "__main__":
+    main()
