@@ -137,7 +137,7 @@ async def start_seconds() -> float:
 
 
 async def live(pcm: bytes, *, rate_hz: int, channels: int, seconds: float) -> dict[str, float]:
-    """Feed PCM in real time; return memory, and the latency from a step's last sample written to its message received."""
+    """Feed PCM in real time; return memory, and the latency from a step's last sample written to its message."""
     form = ("--input", "-", "--rate", str(rate_hz), "--channels", str(channels), "--json")
     process, url, _ = await start(*form, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL)
     assert process.stdin  # noqa: S101 - it was asked for
