@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stream_analyzer.errors import ManifestError
 from stream_analyzer.features import SPEC, StreamingLogMel
 from stream_analyzer.genre import GenreTracker
 from stream_analyzer.level import SILENCE_DBFS, measure_level
@@ -40,6 +41,13 @@ class Models:
 
     genre: TfliteModel
     tempo: TfliteModel
+
+    def __post_init__(self) -> None:
+        """Refuse a model that was made for something else."""
+        for task, model in (("genre", self.genre), ("tempo", self.tempo)):
+            if model.manifest.task != task:
+                msg = f"model {model.manifest.name} is for {model.manifest.task}, not {task}; restore the models folder"
+                raise ManifestError(msg)
 
     @property
     def longest_window_s(self) -> float:

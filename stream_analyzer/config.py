@@ -28,6 +28,13 @@ def _text(value: Any) -> str:  # noqa: ANN401 - raw settings come as whatever TO
     return value
 
 
+def _host(value: Any) -> str:  # noqa: ANN401
+    if not _text(value).strip():
+        msg = "must name an address; 0.0.0.0 serves on all"
+        raise ValueError(msg)
+    return str(value)
+
+
 def _flag(value: Any) -> bool:  # noqa: ANN401
     word = str(value).lower()
     if word not in (*_TRUE, *_FALSE):
@@ -101,7 +108,7 @@ class Settings:
     rate: int | None = _setting(None, _whole(4_000, 768_000), "sample rate in Hz, of raw PCM or asked of the device")
     channels: int | None = _setting(None, _whole(1, 64), "channel count, of raw PCM or asked of the device")
     format: str = _setting("s16le", _one_of(*PCM_FORMATS), "sample format of raw PCM: s16le or f32le")
-    host: str = _setting("127.0.0.1", _text, "address to serve on")
+    host: str = _setting("127.0.0.1", _host, "address to serve on")
     port: int = _setting(8765, _whole(0, 65_535), "port to serve on; 0 takes a free one")
     json: bool = _setting(False, _flag, "write every message as one line to standard output")  # noqa: FBT003
     models: Path | None = _setting(None, _folder, "folder with the models, if not the bundled ones")

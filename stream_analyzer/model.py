@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import zipfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -72,9 +73,13 @@ class TfliteModel:
         try:
             with np.load(path) as golden:
                 window, expected = golden["window"], golden["logits"]
-        except (OSError, ValueError, KeyError) as error:
-            msg = f"model {self.manifest.name}: can't read {path}: {error}; restore it or export the model again"
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            msg = f"model {self.manifest.name}: can't read {path}: {reason}; restore it or export the model again"
             raise ModelError(msg) from error
+        if window.shape != self._shape[1:3] or expected.shape != (self.manifest.output.size,):
+            msg = f"model {self.manifest.name}: {path} was made for another model; restore it or export the model again"
+            raise ModelError(msg)
         off = float(np.abs(self.run(window) - expected).max()) / self._output_scale
         if off > GOLDEN_STEPS:
             msg = f"model {self.manifest.name}: golden output missed by {off:.1f} steps of {self._output_scale:.3g}; "

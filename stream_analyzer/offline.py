@@ -27,7 +27,10 @@ def analyze_file(
         The file can't be read, breaks off, or is too short for a first judgement.
     """
     with open_sound_file(path) as file:
-        rate_hz, total = file.samplerate, file.frames
+        rate_hz, channels, total = file.samplerate, file.channels, file.frames
+    if channel is not None and channel > channels:
+        msg = f"{path}: has {channels} channels, not {channel}; choose one of them with --channel, or mix"
+        raise AudioError(msg)
     _check_length(path, total / rate_hz, models)
     analyzer = Analyzer(models, channel=channel)
     done = 0

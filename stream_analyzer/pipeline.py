@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from stream_analyzer.analyzer import Analyzer, Models
 from stream_analyzer.block_queue import BlockQueue, SourceLost
+from stream_analyzer.errors import ConfigError
 from stream_analyzer.hub import Complete, Hub
 from stream_analyzer.messages import Encoder
 from stream_analyzer.resources import resource_folder
@@ -49,6 +50,9 @@ async def run(
     one a line.
     """
     info = source.open()
+    if channel is not None and channel > info.channels:
+        msg = f"channel = {channel}, but {info.name} has {info.channels}; choose one of them with --channel, or mix"
+        raise ConfigError(msg)
     encoder = Encoder(session=secrets.token_hex(3))
     hub = Hub(encoder.hello(source=info, models=models, started_at=datetime.now(UTC).isoformat(timespec="seconds")))
     queue = BlockQueue()

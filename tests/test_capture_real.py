@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import soundfile
-from pulse import RATE_HZ, Pulse, drum_loop, why_not
-from real_process import END_LIMIT_S, ROOT, Client, Json, run_command, serve, state_is, tempo_is
+
+from tests.pulse import RATE_HZ, Pulse, drum_loop, why_not
+from tests.real_process import END_LIMIT_S, ROOT, Client, Json, run_command, serve, state_is, tempo_is
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
