@@ -99,7 +99,7 @@ const socket = new Socket(url.href, {
     const columns = decodeBinary(buffer);
     if (!columns) return;
     spectrum.push(columns);
-    wake();
+    dispatch({ kind: "columns", at: performance.now(), seq: columns.seq, time_s: columns.time_s });
   },
 });
 

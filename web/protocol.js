@@ -13,17 +13,17 @@
  * @typedef {{rms_dbfs: number, peak_dbfs: number, clipping: boolean}} Level
  * @typedef {"starting" | "warming" | "live" | "silent" | "degraded" | "device_lost" | "ended"} SourceState
  * @typedef {{state: SourceState, detail: string, lag_s: number, lost_s: number, nonfinite: number, clients: number}} Status
- * @typedef {{name: string, version: string, task: string, window_s: number}} Model
+ * @typedef {{name: string, version: string, task: string, window_s: number, first_s: number}} Model
  * @typedef {{low_hz: number, high_hz: number, floor_db: number, ceil_db: number, bands: number, columns_per_s: number}} SpectrumScale
  * @typedef {{version: string, source: {kind: string, name: string, rate_hz: number, channels: number},
  *   models: Model[], labels: string[], spectrum: SpectrumScale}} Hello
  */
 
 /**
- * @typedef {{time_s: number, session: string}} Head
+ * @typedef {{time_s: number, session: string, seq: number}} Head
  * @typedef {Head & ({type: "hello", data: Hello} | {type: "tempo", data: Tempo} | {type: "genre", data: Genre}
  *   | {type: "level", data: Level} | {type: "status", data: Status})} Message
- * @typedef {{time_s: number, bands: number, columns: number, levels: Uint8Array}} SpectrumFrame
+ * @typedef {{time_s: number, seq: number, bands: number, columns: number, levels: Uint8Array}} SpectrumFrame
  * @typedef {Record<string, unknown>} Fields
  */
 
@@ -71,7 +71,7 @@ const READERS = {
   hello: (data) => {
     const source = fields(data.source ?? {});
     const spectrum = fields(data.spectrum ?? {});
-    const spec = fields(fields(data.feature ?? {}).spec ?? {});
+    const feature = fields(data.feature ?? {});
     return {
       version: text(data.version, ""),
       source: {
@@ -85,11 +85,12 @@ const READERS = {
         version: text(model.version, ""),
         task: text(model.task, ""),
         window_s: number(model.window_s, 0),
+        first_s: number(model.first_s, 0),
       })),
       labels: list(data.labels).map((label) => text(label)),
       spectrum: {
-        low_hz: number(spec.fmin_hz, 0),
-        high_hz: number(spec.fmax_hz, 11_025),
+        low_hz: 0,
+        high_hz: number(feature.sample_rate_hz, 22_050) / 2,
         floor_db: number(spectrum.floor_db, -60),
         ceil_db: number(spectrum.ceil_db, 40),
         bands: number(spectrum.bands, 128),
@@ -136,7 +137,7 @@ export function decodeText(json) {
     const envelope = fields(JSON.parse(json));
     const type = text(envelope.type);
     if (envelope.v !== VERSION || !Object.hasOwn(READERS, type)) return null;
-    const head = { type, time_s: number(envelope.time_s, 0), session: text(envelope.session, "") };
+    const head = { type, time_s: number(envelope.time_s, 0), session: text(envelope.session, ""), seq: number(envelope.seq, 0) };
     return /** @type {Message} */ ({ ...head, data: READERS[type](fields(envelope.data)) });
   } catch (error) {
     if (error instanceof Malformed || error instanceof SyntaxError) return null;
@@ -156,7 +157,8 @@ export function decodeBinary(buffer) {
   if (view.getUint8(0) !== VERSION || view.getUint8(1) !== SPECTRUM) return null;
   const bands = view.getUint16(2, true);
   const columns = view.getUint16(4, true);
+  const seq = Number(view.getBigUint64(8, true));
   const time_s = view.getFloat64(16, true);
   if (buffer.byteLength !== HEADER_BYTES + bands * columns || bands === 0 || !Number.isFinite(time_s)) return null;
-  return { time_s, bands, columns, levels: new Uint8Array(buffer, HEADER_BYTES) };
+  return { time_s, seq, bands, columns, levels: new Uint8Array(buffer, HEADER_BYTES) };
 }

@@ -1,9 +1,12 @@
 // @ts-check
-/** One WebSocket that comes back by itself: back-off with jitter, and a watchdog for a line that went dead silently. */
+/**
+ * One WebSocket that comes back by itself: back-off with jitter when it is lost, and a watchdog for a line that is open
+ * and silent. That one is renewed without a word, since a source that has paused looks just like a line that died.
+ */
 
 const SHORTEST_S = 0.5;
 const LONGEST_S = 10;
-const SILENCE_S = 6; // the server says something every second
+const SILENCE_S = 6; // several times as long as the analyzer is ever quiet while sound flows
 
 /**
  * Seconds to wait before attempt number `attempt` (0 for the first after a loss): between 0.5 s and a bound that doubles
@@ -67,18 +70,34 @@ export class Socket {
   /** Start the watchdog anew. */
   #listen() {
     clearTimeout(this.#watchdog);
-    this.#watchdog = setTimeout(() => this.#line && this.#lost(this.#line), SILENCE_S * 1000);
+    this.#watchdog = setTimeout(() => this.#renew(), SILENCE_S * 1000);
+  }
+
+  #renew() {
+    const line = this.#line;
+    if (!line) return;
+    if (line.readyState !== WebSocket.OPEN) {
+      this.#lost(line);
+      return;
+    }
+    this.#drop(line);
+    this.#connect();
   }
 
   /** @param {WebSocket} line */
   #lost(line) {
     if (this.#line !== line) return;
+    this.#drop(line);
+    const wait_s = backoff(this.#attempt++, Math.random());
+    this.#retry = setTimeout(() => this.#connect(), wait_s * 1000);
+    this.#listener.lost(wait_s);
+  }
+
+  /** @param {WebSocket} line */
+  #drop(line) {
     this.#line = null;
     clearTimeout(this.#watchdog);
     line.onopen = line.onmessage = line.onclose = null;
     line.close();
-    const wait_s = backoff(this.#attempt++, Math.random());
-    this.#retry = setTimeout(() => this.#connect(), wait_s * 1000);
-    this.#listener.lost(wait_s);
   }
 }

@@ -11,7 +11,9 @@ const KEPT_S = 26;
 const BEHIND_S = 0.16; // playback delay: one and a half bunches of columns
 const CATCH_UP = 0.02; // change of speed for each column too early or too late
 const JUMP_S = 0.6;
-const SHOWN_DB = [-42, 24]; // the darkest and the brightest colour
+const SLACK_S = 0.2; // frames and the steps they come in don't end together; more than this apart is a gap
+const SHOWN_DB = [-45, 34]; // between the first and the last colour
+const CONTRAST = 1.6; // above 1 keeps the background dark without hiding what is faint
 
 export class Spectrum {
   #canvas;
@@ -29,7 +31,7 @@ export class Spectrum {
   #shown = 0; // the column at the right edge, with its fraction
   #drawnEnd = -1;
   #stalled = true;
-  #time_s = Number.NaN;
+  #expected_s = Number.NaN; // the sample clock at the head
   #lastFrame = 0;
   #reducedMotion = false;
 
@@ -62,7 +64,8 @@ export class Spectrum {
     const [low, high] = SHOWN_DB;
     this.#pixels = palette.map((_, level) => {
       const db = floor_db + (level / 255) * (ceil_db - floor_db);
-      return palette[Math.round(255 * Math.min(1, Math.max(0, (db - low) / (high - low))))];
+      const part = Math.min(1, Math.max(0, (db - low) / (high - low)));
+      return palette[Math.round(255 * part ** CONTRAST)];
     });
     this.#painted = Math.max(0, this.#head - this.#capacity);
     this.#drawnEnd = -1;
@@ -76,9 +79,12 @@ export class Spectrum {
   /** Take in columns; audio that is missing between them becomes a gap of its length. @param {SpectrumFrame} frame */
   push({ time_s, bands, columns, levels }) {
     if (bands !== this.#scale.bands) return;
-    const missing = Math.round((time_s - this.#time_s) * this.#scale.columns_per_s) - columns;
-    this.#time_s = time_s;
-    if (missing !== 0 && !Number.isNaN(missing)) this.#gap(missing);
+    this.#expected_s += columns / this.#scale.columns_per_s;
+    const missing_s = time_s - this.#expected_s;
+    if (!(Math.abs(missing_s) <= SLACK_S)) {
+      if (!Number.isNaN(missing_s)) this.#gap(Math.round(missing_s * this.#scale.columns_per_s));
+      this.#expected_s = time_s;
+    }
     for (let column = 0; column < columns; column++) {
       const slot = this.#head++ % this.#capacity;
       this.#levels.set(levels.subarray(column * bands, (column + 1) * bands), slot * bands);
@@ -89,8 +95,8 @@ export class Spectrum {
 
   /** Another session begins: its clock has nothing to do with the one before. */
   cut() {
-    if (!Number.isNaN(this.#time_s)) this.#gap(-1);
-    this.#time_s = Number.NaN;
+    if (!Number.isNaN(this.#expected_s)) this.#gap(-1);
+    this.#expected_s = Number.NaN;
   }
 
   /** @param {number} missing columns; negative when the clock went back, which is marked by a thin gap */

@@ -8,7 +8,7 @@
 
 /**
  * @template T
- * @typedef {{data: T, at: number}} Received a value and when it came
+ * @typedef {{data: T, at: number, seq: number}} Received a value, when it came and its place in the session
  */
 
 /**
@@ -18,6 +18,9 @@
  * @property {number} lostAt when the line went; meaningful while it is lost
  * @property {string} session
  * @property {number} time_s sample clock of the newest message
+ * @property {number} movedAt when that clock last moved
+ * @property {number | null} seq the newest message of a live stream, to see what was skipped; null before it flows
+ * @property {number} skipped messages that this page was too slow to be sent
  * @property {Hello | null} hello
  * @property {Received<Tempo> | null} tempo
  * @property {Received<Genre> | null} genre
@@ -29,14 +32,15 @@
 
 /**
  * @typedef {{kind: "open", at: number} | {kind: "lost", at: number, wait_s: number}
- *   | {kind: "message", at: number, message: Message}} Action
+ *   | {kind: "message", at: number, message: Message} | {kind: "columns", at: number, seq: number, time_s: number}} Action
  *
- * @typedef {"connecting" | "offline" | "device_lost" | "ended" | "starting" | "silent" | "clipping" | "degraded"
+ * @typedef {"connecting" | "offline" | "device_lost" | "ended" | "starting" | "silent" | "stalled" | "clipping" | "degraded"
  *   | "not_music" | "warming" | "live"} Situation
  */
 
 const SLOTS = 5;
 const CLIPPING_SHOWN_MS = 2500;
+const STALLED_MS = 3000;
 
 /** @type {Readonly<State>} */
 export const INITIAL = Object.freeze({
@@ -45,6 +49,9 @@ export const INITIAL = Object.freeze({
   lostAt: 0,
   session: "",
   time_s: 0,
+  movedAt: -Infinity,
+  seq: null,
+  skipped: 0,
   hello: null,
   tempo: null,
   genre: null,
@@ -70,27 +77,47 @@ export function reduce(state, action) {
     }
     case "message":
       return receive(state, action.message, action.at);
+    case "columns": // the only kind that is never repeated to a late joiner, so counting starts with it
+      return { ...count(state, action.seq, true), ...clock(state, action.time_s, action.at) };
   }
+}
+
+/** @param {State} state @param {number} seq @param {boolean} live */
+function count(state, seq, live) {
+  if (state.seq === null) return live ? { ...state, seq } : state;
+  return seq > state.seq ? { ...state, seq, skipped: state.skipped + seq - state.seq - 1 } : state;
+}
+
+/** @param {State} state @param {number} time_s @param {number} at */
+function clock(state, time_s, at) {
+  return time_s > state.time_s ? { time_s, movedAt: at } : {};
 }
 
 /** @param {State} state @param {Message} message @param {number} at @returns {State} */
 function receive(state, message, at) {
-  const { session, time_s } = message;
+  const { type, session, seq } = message;
+  if (type === "hello") {
+    const known = session === state.session ? state : { ...INITIAL, line: state.line };
+    return { ...known, session, seq: null, hello: message.data };
+  }
+  if (seq <= (state[type]?.seq ?? -1)) return state; // repeated after a reconnection: nothing new, and no younger
+  return { ...count(state, seq, false), ...clock(state, message.time_s, at), ...value(state, message, at) };
+}
+
+/** What a message changes. @param {State} state @param {Exclude<Message, {type: "hello"}>} message @param {number} at @returns {Partial<State>} */
+function value(state, message, at) {
+  const { seq } = message;
   switch (message.type) {
-    case "hello": {
-      const known = session === state.session ? state : { ...INITIAL, line: state.line };
-      return { ...known, session, hello: message.data };
-    }
     case "tempo":
-      return { ...state, time_s, tempo: { data: message.data, at } };
+      return { tempo: { data: message.data, at, seq } };
     case "genre": {
       const slots = stableSlots(state.slots, message.data.top.map((score) => score.label));
-      return { ...state, time_s, slots, genre: { data: message.data, at } };
+      return { slots, genre: { data: message.data, at, seq } };
     }
     case "level":
-      return { ...state, time_s, clippedAt: message.data.clipping ? at : state.clippedAt, level: { data: message.data, at } };
+      return { clippedAt: message.data.clipping ? at : state.clippedAt, level: { data: message.data, at, seq } };
     case "status":
-      return { ...state, time_s, status: { data: message.data, at } };
+      return { status: { data: message.data, at, seq } };
   }
 }
 
@@ -115,10 +142,12 @@ export function stableSlots(before, likeliest) {
  * @returns {Situation}
  */
 export function situation(state, now) {
-  if (state.line === "lost") return "offline";
   const status = state.status?.data.state;
+  if (state.line === "lost") return status === "ended" ? "ended" : "offline";
   if (state.line === "connecting" || !status) return "connecting";
-  if (status === "device_lost" || status === "ended" || status === "starting" || status === "silent") return status;
+  if (status === "device_lost" || status === "ended" || status === "starting") return status;
+  if (now - state.movedAt > STALLED_MS) return "stalled";
+  if (status === "silent") return status;
   if (now - state.clippedAt < CLIPPING_SHOWN_MS) return "clipping";
   if (status === "degraded" || status === "warming") return status;
   return state.genre && state.genre.data.music < 0.5 ? "not_music" : "live";

@@ -12,10 +12,11 @@ export const SITUATIONS = {
   ended: { tone: "warn", title: "Ended", advice: "The sound has come to its end. Start the analyzer again for more." },
   starting: { tone: "wait", title: "Starting", advice: "Opening the sound." },
   silent: { tone: "warn", title: "Too quiet", advice: "Nothing to hear. Turn the input up or choose another device." },
+  stalled: { tone: "alarm", title: "No sound arrives", advice: "The source is open and sends nothing. Is it paused?" },
   clipping: { tone: "warn", title: "Clipping", advice: "The sound is cut off at the top. Turn the input down." },
   degraded: { tone: "warn", title: "Audio dropped", advice: "Some sound was lost. The numbers settle within a few seconds." },
   not_music: { tone: "warn", title: "Not music", advice: "This does not sound like music. Tempo and genre may mean nothing." },
-  warming: { tone: "wait", title: "Listening", advice: "The first tempo and genre come after about 4 s of sound." },
+  warming: { tone: "wait", title: "Listening", advice: "The first tempo and genre come after a few seconds of sound." },
   live: { tone: "calm", title: "Live", advice: "" },
 };
 
@@ -41,6 +42,12 @@ const RELATIONS = [
   [2, "double"],
   [3, "triple"],
 ];
+
+/** Genres whose name is more than their label with a capital letter. @type {Record<string, string>} */
+const GENRES = { hiphop: "Hip-Hop", "hip-hop": "Hip-Hop", rnb: "R&B", "drum and bass": "Drum & Bass" };
+
+/** @param {string} label */
+export const genre = (label) => GENRES[label] ?? label.charAt(0).toUpperCase() + label.slice(1);
 
 export const UNSURE = "Not sure yet";
 export const NONE = "–";
@@ -83,6 +90,9 @@ export function clock(seconds) {
 /** @param {number} seconds */
 export const seconds = (seconds) => `${seconds.toFixed(seconds < 10 ? 1 : 0)}\u00a0s`;
 
+/** @param {number} first_s seconds of sound until every model has given its first answer */
+export const first = (first_s) => `The first tempo and genre come after ${Math.ceil(first_s)}\u00a0s of sound.`;
+
 /** @param {number} wait_s */
 export const retry = (wait_s) => (wait_s >= 1 ? `Trying again in ${Math.ceil(wait_s)}\u00a0s.` : "Trying again.");
 
@@ -101,6 +111,9 @@ export function format({ rate_hz, channels }) {
 
 /** @param {string} task @param {number} window_s */
 export const hears = (task, window_s) => `${task} hears ${Math.round(window_s)}\u00a0s`;
+
+/** @param {number} db */
+export const decibels = (db) => db.toFixed(0).replace("-", "−");
 
 /** @param {number} hz */
 export const frequency = (hz) => (hz < 1000 ? String(hz) : `${hz / 1000}k`);

@@ -2,7 +2,7 @@
 /** Puts a state on the page: texts, bars, dial and strip. Touches an element only when what it shows has changed. */
 
 /** @import {Genre, Hello, Tempo} from "./protocol.js" */
-/** @import {Received, State} from "./state.js" */
+/** @import {Received, Situation, State} from "./state.js" */
 
 import { Dial } from "./dial.js";
 import { Digits } from "./digits.js";
@@ -43,7 +43,7 @@ class Bar {
 
   /** @param {string} label @param {number} p @param {boolean} leads */
   show(label, p, leads) {
-    this.#name.textContent = label;
+    this.#name.textContent = strings.genre(label);
     this.#part.textContent = label ? strings.percent(p) : "";
     this.#rail.style.setProperty("--p", p.toFixed(3));
     this.root.classList.toggle("leads", leads);
@@ -70,7 +70,7 @@ export class View {
     if (state.tempo !== before?.tempo) this.#tempo(state.tempo?.data ?? null);
     if (state.genre !== before?.genre) this.#genre(state.genre?.data ?? null, state.slots);
     if (state.hello !== before?.hello) this.#hello(state.hello);
-    if (state.status !== before?.status) this.#counters(state);
+    if (state.status !== before?.status || state.skipped !== before?.skipped) this.#counters(state);
     if (state.level !== before?.level) this.#level(state);
     this.#age("tempo", state.tempo, now);
     this.#age("genre", state.genre, now);
@@ -81,16 +81,22 @@ export class View {
   /** @param {State} state @param {number} now */
   #situation(state, now) {
     const key = situation(state, now);
-    const { title, advice, tone } = strings.SITUATIONS[key];
-    const detail = state.status?.data.detail ?? "";
-    const more = key === "offline" ? strings.retry((state.retryAt - now) / 1000) : key === "device_lost" ? detail : "";
+    const { title, tone } = strings.SITUATIONS[key];
     const { dataset } = document.documentElement;
     dataset.tone = tone;
     dataset.situation = key;
     dataset.line = state.line;
     write("situation", title);
-    write("advice", [advice, more].filter(Boolean).join(" "));
+    write("advice", this.#advice(state, key, now));
     byId("meter").classList.toggle("clipping", key === "clipping");
+  }
+
+  /** What to do, with what is known of the case at hand. @param {State} state @param {Situation} key @param {number} now */
+  #advice(state, key, now) {
+    const { advice } = strings.SITUATIONS[key];
+    if (key === "offline") return `${advice} ${strings.retry((state.retryAt - now) / 1000)}`;
+    const first_s = Math.max(0, ...(state.hello?.models ?? []).map((model) => model.first_s));
+    return key === "warming" && first_s > 0 ? strings.first(first_s) : advice;
   }
 
   /** @param {Tempo | null} tempo */
@@ -121,7 +127,7 @@ export class View {
       const label = slots[row] ?? "";
       bar.show(label, p.get(label) ?? 0, label !== "" && label === genre?.label);
     });
-    write("genre-label", genre?.label ?? strings.UNSURE);
+    write("genre-label", genre ? strings.genre(genre.label) : strings.UNSURE);
     write("genre-confidence", genre ? strings.sure(genre.confidence) : "");
     write("genre-music", genre ? strings.music(genre.music) : "");
     const sure = genre !== null && genre.confidence >= CONFIDENT && genre.music >= 0.5;
@@ -145,7 +151,7 @@ export class View {
   }
 
   /** @param {State} state */
-  #counters({ status, session }) {
+  #counters({ status, session, skipped }) {
     if (!status) return;
     const { lag_s, lost_s, nonfinite, clients } = status.data;
     write("lag", strings.seconds(lag_s));
@@ -155,18 +161,20 @@ export class View {
     write("session", session);
     byId("lost").parentElement?.classList.toggle("bad", lost_s > 0);
     byId("lag").parentElement?.classList.toggle("bad", lag_s > 0.5);
+    write("skipped", String(skipped));
     byId("nonfinite").parentElement?.toggleAttribute("hidden", nonfinite === 0);
+    byId("skipped").parentElement?.toggleAttribute("hidden", skipped === 0);
   }
 
   /** @param {State} state */
   #level({ level }) {
-    if (level) write("rms", level.data.rms_dbfs.toFixed(0));
+    if (level) write("rms", strings.decibels(level.data.rms_dbfs));
   }
 
   /** Tell a screen reader about a new situation or genre, seldom. @param {State} state @param {number} now */
   #speak(state, now) {
     const { title, advice, tone } = strings.SITUATIONS[situation(state, now)];
-    const genre = state.genre?.data.label ?? "";
+    const genre = strings.genre(state.genre?.data.label ?? "");
     const key = `${title} ${genre} ${state.tempo?.data.bpm.toFixed(0)}`;
     const urgent = tone === "alarm" && !this.#spokenKey.startsWith(title);
     if (key === this.#spokenKey || (!urgent && now - this.#spokenAt < SPOKEN_EVERY_MS)) return;

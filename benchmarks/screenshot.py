@@ -1,0 +1,59 @@
+"""Take the README's pictures of the page from the real demo: ``python -m benchmarks.screenshot``.
+
+Waits until the second part of the demo is recognised, so the spectrogram shows the change from one to the next.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tests import chromium
+from tests.real_process import ROOT, serve
+
+LIMIT_MS = 90_000.0
+READY = """from => document.getElementById("clock").textContent >= from
+  && document.documentElement.dataset.situation === "live"
+  && document.getElementById("tempo").dataset.state === "locked" """
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture: its file, the window in CSS pixels, device pixels in each, and the colours."""
+
+    name: str
+    width: int
+    height: int
+    scale: float
+    scheme: Literal["dark", "light"]
+
+
+SHOTS = (Shot("page.png", 1280, 800, 1.0, "dark"), Shot("page-phone.png", 390, 844, 1.5, "light"))
+
+
+def main() -> None:
+    """Write the pictures."""
+    parser = argparse.ArgumentParser(description="Take the README's pictures of the page from the real demo.")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder for the pictures (default: docs)")
+    parser.add_argument("--from", dest="start", default="00:26", help="place in the demo, MM:SS (default: 00:26)")
+    args = parser.parse_args()
+    with chromium.launch() as browser, serve("--input", "demo") as service:
+        pages = []
+        for shot in SHOTS:
+            page = browser.new_page(
+                viewport={"width": shot.width, "height": shot.height},
+                device_scale_factor=shot.scale,
+                color_scheme=shot.scheme,
+            )
+            page.goto(f"http://{service.address}/")
+            pages.append((shot, page))
+        for shot, page in pages:
+            page.wait_for_function(READY, arg=args.start, timeout=LIMIT_MS)
+            page.screenshot(path=args.out / shot.name)
+            print(args.out / shot.name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""An analyzer that says what a test wants: serves the real page with the real headers, and plays its stream by hand."""
+
+from __future__ import annotations
+
+import json
+import mimetypes
+from typing import TYPE_CHECKING, Any
+
+from stream_analyzer import web_server
+from stream_analyzer.messages import SPECTRUM_HEADER
+from tests.real_process import ROOT
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Route, WebSocketRoute
+
+URL = "http://analyzer.test/"
+HELLO: dict[str, Any] = {
+    "version": "0.1.0",
+    "source": {"kind": "device", "name": "USB Audio CODEC: Analog Stereo (hw:1,0)", "rate_hz": 48_000, "channels": 2},
+    "feature": {"sample_rate_hz": 22_050, "hop": 441},
+    "spectrum": {"bands": 128, "floor_db": -60.0, "ceil_db": 40.0, "frames_per_second": 50.0},
+    "models": [
+        {"name": "tempo-mel-cnn", "version": "1.2.0", "task": "tempo", "window_s": 12.0, "first_s": 3.0},
+        {"name": "genre-mel-cnn", "version": "1.2.0", "task": "genre", "window_s": 10.0, "first_s": 3.2},
+    ],
+}
+TEMPO: dict[str, Any] = {
+    "bpm": 127.94,
+    "confidence": 0.83,
+    "state": "locked",
+    "age_s": 0.0,
+    "alternatives": [{"bpm": 63.97, "salience": 0.3}, {"bpm": 191.9, "salience": 0.2}, {"bpm": 255.9, "salience": 0.1}],
+}
+GENRE: dict[str, Any] = {
+    "label": "electronic",
+    "confidence": 0.7,
+    "age_s": 0.0,
+    "music": 0.98,
+    "top": [
+        {"label": label, "p": p}
+        for label, p in [
+            ("electronic", 0.7),
+            ("hiphop", 0.1),
+            ("international", 0.08),
+            ("drum and bass", 0.07),
+            ("pop", 0.05),
+        ]
+    ],
+}
+LEVEL: dict[str, Any] = {"rms_dbfs": -18.2, "peak_dbfs": -3.1, "clipping": False}
+
+
+def status(state: str, **more: Any) -> dict[str, Any]:
+    """Return the data of a status message."""
+    return {"state": state, "detail": "", "lag_s": 0.02, "lost_s": 0.0, "nonfinite": 0, "clients": 1} | more
+
+
+class Scripted:
+    """Serves one page. State: the page's open sockets and the sequence number."""
+
+    def __init__(self, page: Page) -> None:
+        """Answer every request of ``page``."""
+        self._page = page
+        self._sockets: list[WebSocketRoute] = []
+        self._seq = 0
+        self.time_s = 10.0
+        page.route(f"{URL}**", self._file)
+        page.route_web_socket("ws://analyzer.test/ws", self._connected)
+
+    def open(self) -> None:
+        """Load the page and greet it."""
+        self._page.goto(URL)
+        self._page.wait_for_function("() => document.documentElement.dataset.line === 'open'")
+        self.send("hello", HELLO)
+
+    def send(self, kind: str, data: dict[str, Any]) -> None:
+        """Send one message; the sample clock moves 0.1 s."""
+        self._seq += kind != "hello"
+        self.time_s += 0.1
+        head = {"v": 1, "type": kind, "session": "k3f9", "seq": self._seq, "time_s": self.time_s}
+        self.send_raw(json.dumps(head | {"data": data}))
+
+    def send_columns(self, count: int, *, level: int) -> None:
+        """Send ``count`` spectrum columns of one level."""
+        self._seq += 1
+        self.time_s += count / 50
+        self.send_raw(SPECTRUM_HEADER.pack(1, 1, 128, count, self._seq, self.time_s) + bytes([level]) * (128 * count))
+
+    def send_raw(self, payload: str | bytes) -> None:
+        """Send a frame as it is."""
+        self._sockets[-1].send(payload)
+
+    def send_all(self) -> None:
+        """Send one of each kind, as while music plays."""
+        self.send("status", status("live"))
+        self.send("tempo", TEMPO)
+        self.send("genre", GENRE)
+        self.send("level", LEVEL)
+        for level in range(100, 200, 10):
+            self.send_columns(5, level=level)
+
+    def _connected(self, connection: WebSocketRoute) -> None:
+        self._sockets.append(connection)
+
+    def _file(self, route: Route) -> None:
+        name = route.request.url.removeprefix(URL) or "index.html"
+        path = ROOT / "web" / name
+        content_type = mimetypes.guess_type(name)[0] or "text/plain"
+        route.fulfill(path=path, headers={**web_server._SECURITY_HEADERS, "Content-Type": content_type})

@@ -1,0 +1,55 @@
+// The wire as the page reads it: what is well formed comes through, everything else is refused without an error.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { decodeBinary, decodeText } from "../../web/protocol.js";
+
+const envelope = (type, data, more = {}) => JSON.stringify({ v: 1, type, session: "k3f9", seq: 7, time_s: 63.48, data, ...more });
+const TEMPO = { bpm: 127.9, confidence: 0.83, state: "locked", age_s: 0, alternatives: [{ bpm: 63.95, salience: 0.31 }] };
+
+function columns({ bands = 4, count = 3, version = 1, kind = 1, seq = 9n, time_s = 12.5, bytes = bands * count } = {}) {
+  const buffer = new ArrayBuffer(24 + bytes);
+  const view = new DataView(buffer);
+  view.setUint8(0, version);
+  view.setUint8(1, kind);
+  view.setUint16(2, bands, true);
+  view.setUint16(4, count, true);
+  view.setBigUint64(8, seq, true);
+  view.setFloat64(16, time_s, true);
+  new Uint8Array(buffer, 24).forEach((_, i, levels) => (levels[i] = i));
+  return buffer;
+}
+
+test("a tempo comes through with its place in the session", () => {
+  assert.deepEqual(decodeText(envelope("tempo", TEMPO)), { type: "tempo", session: "k3f9", seq: 7, time_s: 63.48, data: TEMPO });
+});
+
+test("unknown fields and types are ignored", () => {
+  assert.deepEqual(decodeText(envelope("tempo", { ...TEMPO, swing: 0.6 }, { extra: 1 })).data, TEMPO);
+  for (const type of ["summary", "beat", "__proto__", "constructor", "toString"]) assert.equal(decodeText(envelope(type, {})), null, type);
+});
+
+test("hello needs little and gives a scale in Hz", () => {
+  const { data } = decodeText(envelope("hello", { feature: { sample_rate_hz: 22_050 }, models: [{ name: "tempo", window_s: 10 }] }));
+  assert.equal(data.spectrum.high_hz, 11_025);
+  assert.deepEqual(data.models, [{ name: "tempo", version: "", task: "", window_s: 10, first_s: 0 }]);
+  assert.equal(decodeText(envelope("hello", {})).data.source.name, "");
+});
+
+test("what is malformed is refused", () => {
+  const bad = ["", "{", "null", "[]", "1", envelope("tempo", null), envelope("tempo", {}), envelope("tempo", TEMPO, { v: 2 })];
+  bad.push(envelope("tempo", { ...TEMPO, bpm: "fast" }), envelope("tempo", { ...TEMPO, state: "asleep" }));
+  bad.push(envelope("tempo", { ...TEMPO, alternatives: [null] }), envelope("status", { state: "gone" }), envelope("genre", { label: 3 }));
+  for (const json of bad) assert.equal(decodeText(json), null, json);
+});
+
+test("columns come through as a view of the frame", () => {
+  const frame = decodeBinary(columns());
+  assert.deepEqual({ ...frame, levels: [...frame.levels] }, { time_s: 12.5, seq: 9, bands: 4, columns: 3, levels: [...Array(12).keys()] });
+});
+
+test("a binary frame of another kind, version or length is refused", () => {
+  const bad = [new ArrayBuffer(0), new ArrayBuffer(23), columns({ version: 2 }), columns({ kind: 2 }), columns({ bytes: 11 })];
+  bad.push(columns({ bytes: 13 }), columns({ bands: 0, count: 3 }), columns({ time_s: Number.NaN }));
+  for (const buffer of bad) assert.equal(decodeBinary(buffer), null);
+});

@@ -1,0 +1,97 @@
+// The reducer and the questions asked of it.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { age_s, INITIAL, reduce, situation, stableSlots } from "../../web/state.js";
+
+const GENRE = { label: "House", confidence: 0.7, age_s: 0, music: 0.98, top: ["House", "Techno", "Disco"].map((label) => ({ label, p: 0.3 })) };
+const TEMPO = { bpm: 128, confidence: 0.8, state: "locked", age_s: 0, alternatives: [] };
+const LEVEL = { rms_dbfs: -20, peak_dbfs: -6, clipping: false };
+const status = (state) => ({ state, detail: "", lag_s: 0, lost_s: 0, nonfinite: 0, clients: 1 });
+
+/** Play [type, data, at, more] into a page whose line is open. */
+function play(...messages) {
+  let state = reduce(INITIAL, { kind: "open", at: 0 });
+  let seq = 0;
+  for (const [type, data, at, more] of messages) {
+    const message = { type, data, session: "a", seq: type === "hello" ? 0 : ++seq, time_s: 10 + at / 1000, ...more };
+    state = reduce(state, { kind: "message", at, message });
+  }
+  return state;
+}
+
+test("a state is never changed, only followed by another", () => {
+  const frozen = Object.freeze(play(["status", status("live"), 0]));
+  assert.notEqual(reduce(frozen, { kind: "lost", at: 5, wait_s: 1 }), frozen);
+  assert.equal(frozen.line, "open");
+});
+
+test("the worst is said first", () => {
+  const clipped = ["level", { ...LEVEL, clipping: true }, 100];
+  const speech = ["genre", { ...GENRE, music: 0.1 }, 100];
+  const cases = [
+    ["connecting", INITIAL],
+    ["connecting", play()],
+    ["live", play(["status", status("live"), 100])],
+    ["warming", play(["status", status("warming"), 100])],
+    ["silent", play(["status", status("silent"), 100], speech)],
+    ["clipping", play(["status", status("degraded"), 100], clipped, speech)],
+    ["degraded", play(["status", status("degraded"), 100], speech)],
+    ["not_music", play(["status", status("live"), 100], speech)],
+    ["device_lost", play(["status", status("device_lost"), 100], clipped)],
+    ["offline", reduce(play(["status", status("device_lost"), 100]), { kind: "lost", at: 100, wait_s: 1 })],
+    ["ended", reduce(play(["status", status("ended"), 100]), { kind: "lost", at: 100, wait_s: 1 })],
+  ];
+  for (const [expected, state] of cases) assert.equal(situation(state, 200), expected);
+});
+
+test("clipping is shown for a while after it was heard", () => {
+  const state = play(["status", status("live"), 0], ["level", { ...LEVEL, clipping: true }, 0], ["level", LEVEL, 1900]);
+  assert.equal(situation(state, 2000), "clipping");
+  assert.equal(situation(state, 3000), "live");
+});
+
+test("a clock that stands still is no live sound", () => {
+  const state = play(["status", status("live"), 0]);
+  assert.equal(situation(state, 2900), "live");
+  assert.equal(situation(state, 3100), "stalled");
+  const repeated = reduce(state, { kind: "message", at: 3000, message: { type: "status", session: "a", seq: 5, time_s: 10, data: status("live") } });
+  assert.equal(situation(repeated, 3100), "stalled");
+});
+
+test("age is what the analyzer said and what has passed since", () => {
+  const { tempo } = play(["tempo", { ...TEMPO, age_s: 2 }, 1000]);
+  assert.equal(age_s(tempo, 1500), 2);
+  assert.equal(age_s(tempo, 5000), 6);
+});
+
+test("what is repeated after a reconnection is no younger for it", () => {
+  let state = play(["hello", {}, 0], ["tempo", TEMPO, 1000]);
+  state = reduce(state, { kind: "lost", at: 2000, wait_s: 0.5 });
+  state = reduce(state, { kind: "open", at: 6000 });
+  for (const [type, seq, data] of [["hello", 0, {}], ["tempo", 1, TEMPO]]) {
+    state = reduce(state, { kind: "message", at: 6000, message: { type, session: "a", seq, time_s: 11, data } });
+  }
+  assert.equal(state.tempo.at, 1000);
+});
+
+test("another session starts from nothing", () => {
+  const state = play(["hello", {}, 0], ["tempo", TEMPO, 10], ["genre", GENRE, 10], ["hello", {}, 20, { session: "b" }]);
+  assert.deepEqual([state.tempo, state.genre, state.slots, state.session, state.line], [null, null, [], "b", "open"]);
+});
+
+test("skipped messages are counted once the stream flows", () => {
+  let state = play(["hello", {}, 0], ["status", status("live"), 0, { seq: 40 }], ["tempo", TEMPO, 0, { seq: 90 }]);
+  for (const seq of [100, 101, 104]) state = reduce(state, { kind: "columns", at: 0, seq, time_s: 1 });
+  state = reduce(state, { kind: "message", at: 0, message: { type: "level", session: "a", seq: 106, time_s: 1, data: LEVEL } });
+  assert.equal(state.skipped, 3);
+});
+
+test("a genre keeps its bar while it is among the likeliest", () => {
+  const first = stableSlots([], ["House", "Techno", "Disco", "Pop", "Rock"]);
+  assert.deepEqual(first, ["House", "Techno", "Disco", "Pop", "Rock"]);
+  assert.equal(stableSlots(first, ["Rock", "Pop", "Disco", "Techno", "House"]), first);
+  assert.deepEqual(stableSlots(first, ["Jazz", "Rock", "House", "Pop", "Techno"]), ["House", "Techno", "Jazz", "Pop", "Rock"]);
+  assert.deepEqual(stableSlots(first, ["Rock", "House"]), ["House", "Rock"]);
+  assert.equal(stableSlots([], ["a", "b", "c", "d", "e", "f"]).length, 5);
+});
