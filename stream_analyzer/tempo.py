@@ -15,7 +15,7 @@ from stream_analyzer.types import Alternative, Tempo
 
 if TYPE_CHECKING:
     from stream_analyzer.manifest import ModelManifest
-    from stream_analyzer.types import F32, TempoState
+    from stream_analyzer.types import F32, F64, TempoState
 
 TOLERANCE = 0.04  # Accuracy1 calls a tempo right within 4 % (mir_eval)
 HISTORY_S = 10.0  # onset strength kept for the precise value
@@ -54,7 +54,7 @@ class OnsetHistory:
         if not len(frames):
             return
         first = frames[:1] if self._last is None else self._last
-        strength = onset_strength(np.concatenate([first, frames[-self._size :]]))
+        strength = onset_strength(np.concatenate([first, frames])[-self._size - 1 :])
         self._last = frames[-1:].copy()
         self._strength = np.concatenate([self._strength, strength])[-self._size :]
 
@@ -72,13 +72,14 @@ class OnsetHistory:
             if hz[-1] > MAX_HARMONIC_HZ:
                 break
             score += np.interp(hz * (FFT_SIZE / self._fps), np.arange(len(spectrum)), spectrum)
-        score *= np.exp(-0.125 * (np.log(ratios) / TOLERANCE) ** 2)  # mildly prefers the network's own value
-        best = int(np.argmax(score))
-        if best in (0, len(score) - 1):
+        inner = score[1:-1]
+        peaks = 1 + np.flatnonzero((inner >= score[:-2]) & (inner > score[2:]))
+        if not len(peaks):
             return bpm
+        nearness = np.exp(-0.125 * (np.log(ratios[peaks]) / TOLERANCE) ** 2)
+        best = int(peaks[np.argmax(score[peaks] * nearness)])
         below, peak, above = score[best - 1 : best + 2]
-        bend = below - 2.0 * peak + above
-        shift = 0.5 * (below - above) / bend if bend < 0.0 else 0.0
+        shift = 0.5 * (below - above) / (below - 2.0 * peak + above)
         return bpm * float(np.exp(np.log(ratios[best]) + shift * (np.log(ratios[1]) - np.log(ratios[0]))))
 
 
@@ -132,11 +133,11 @@ class TempoTracker:
         self._rejected_bpm = 0.0
 
     @property
-    def posterior(self) -> F32:
+    def posterior(self) -> F64:
         """Probability of each BPM bin, float64 [bins], sums to 1; uniform before the first update."""
         if self._weight <= 0.0:
             return np.full(len(self._bpm), 1.0 / len(self._bpm))
-        posterior: F32 = self._sum / self._weight
+        posterior: F64 = self._sum / self._weight
         return posterior
 
     @property
@@ -184,7 +185,7 @@ class TempoTracker:
             age_s=time_s - self._supported_s,
         )
 
-    def _choose(self, mass: F32) -> int:
+    def _choose(self, mass: F64) -> int:
         """Return the bin with most mass around it, staying with the shown tempo unless another is clearly stronger."""
         best = int(np.argmax(mass))
         if self._tempo is None:
@@ -216,7 +217,7 @@ class TempoTracker:
         self._measured += 1
         return shown + (measured - shown) / min(self._measured, STEADY_UPDATES)
 
-    def _state(self, mass: F32, bpm: float, time_s: float) -> TempoState:
+    def _state(self, mass: F64, bpm: float, time_s: float) -> TempoState:
         family = sum(self._mass_at(mass, bpm * factor) for factor in (0.5, 1.0, 2.0, 1.0 / 3.0, 3.0))
         self._locked = family >= (UNLOCK_MASS if self._locked else LOCK_MASS)
         if self._locked:
@@ -226,12 +227,12 @@ class TempoTracker:
             self._unlocked_s = time_s
         return "unsteady" if time_s - self._unlocked_s >= UNSTEADY_AFTER_S else "searching"
 
-    def _mass_at(self, mass: F32, bpm: float) -> float:
+    def _mass_at(self, mass: F64, bpm: float) -> float:
         if not self._bpm[0] / (1.0 + TOLERANCE) <= bpm <= self._bpm[-1] * (1.0 + TOLERANCE):
             return 0.0
         return float(mass[np.argmin(np.abs(np.log(self._bpm / bpm)))])
 
-    def _alternatives(self, mass: F32, chosen: int, bpm: float) -> tuple[Alternative, ...]:
+    def _alternatives(self, mass: F64, chosen: int, bpm: float) -> tuple[Alternative, ...]:
         """Return the other peaks of the posterior, strongest first; simple ratios of the shown tempo made exact."""
         remaining = np.where(np.abs(np.log(self._bpm / self._bpm[chosen])) <= 2.0 * TOLERANCE, 0.0, mass)
         reference = max(float(mass[chosen]), 1e-12)
@@ -252,7 +253,7 @@ def _snap(alternative: float, bpm: float) -> float:
     return exact if abs(np.log(exact / alternative)) <= TOLERANCE else alternative
 
 
-def _softmax(logits: F32) -> F32:
+def _softmax(logits: F64) -> F64:
     exponentials = np.exp(logits - logits.max())
-    probabilities: F32 = exponentials / exponentials.sum()
+    probabilities: F64 = exponentials / exponentials.sum()
     return probabilities
