@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 LOST_AFTER_S = 2.0
 _OPEN_LIMIT_S = 10.0
+_CLOSE_LIMIT_S = 5.0
 _BACK_OFF_S = (0.5, 10.0)
 _DEFAULT_CHANNELS = 2
 
@@ -98,10 +99,9 @@ class DeviceSource:
         """Capture ``wanted`` at its own rate and up to two channels, or as asked; ``listen_to`` must be among them."""
         self._wanted, self._rate_hz = wanted, rate_hz
         self._channels, self._listen_to = channels, listen_to
-        self._stream: Any = None
         self._last_sound_s = 0.0
         self._delivered = 0
-        self._begun_adc_s = 0.0
+        self._closing: threading.Thread | None = None
 
     def open(self) -> SourceInfo:
         """Find the device and check that it takes the rate and channel count."""
@@ -144,11 +144,13 @@ class DeviceSource:
     async def _capture(self, queue: BlockQueue) -> None:
         """Capture until the device is lost, which raises `DeviceLost`."""
         loop = asyncio.get_running_loop()
-        came = asyncio.Event()
+        came, over = asyncio.Event(), threading.Event()
         gap_from_s = self._last_sound_s
         self._delivered = 0
 
         def arrive(block: AudioBlock) -> None:
+            if over.is_set():
+                return
             if gap_from_s and not self._delivered:
                 missing_s = max(0.0, loop.time() - block.duration_s - gap_from_s)
                 block = AudioBlock(block.samples, block.rate_hz, lost=round(missing_s * block.rate_hz))
@@ -159,7 +161,7 @@ class DeviceSource:
 
         try:
             async with asyncio.timeout(_OPEN_LIMIT_S):
-                self._stream = await in_daemon_thread(lambda: self._start(loop, arrive), name="open sound device")
+                await in_daemon_thread(lambda: self._start(loop, arrive, over), name="open sound device")
             while True:
                 came.clear()
                 async with asyncio.timeout(LOST_AFTER_S):
@@ -168,14 +170,15 @@ class DeviceSource:
             msg = f"device {self._info.name} delivers no sound"
             raise DeviceLost(msg) from error
         finally:
-            stream, self._stream = self._stream, None
-            if stream is not None:
-                threading.Thread(target=_close, args=(stream,), name="close sound device", daemon=True).start()
+            over.set()
 
-    def _start(self, loop: asyncio.AbstractEventLoop, arrive: Callable[[AudioBlock], None]) -> Any:  # noqa: ANN401
-        """Open the device, by name after a loss. Runs in a helper thread."""
+    def _start(
+        self, loop: asyncio.AbstractEventLoop, arrive: Callable[[AudioBlock], None], over: threading.Event
+    ) -> None:
+        """Open the device, by name after a loss, and close it when ``over``. Runs in a helper thread."""
         sounddevice = _portaudio()
-        if self._last_sound_s:
+        if self._closing:
+            self._closing.join(_CLOSE_LIMIT_S)
             # PortAudio freezes its device list when it starts: what came back is seen only after a new start.
             sounddevice._terminate()  # noqa: SLF001 - the documented way, sounddevice offers no other
             sounddevice._initialize()  # noqa: SLF001
@@ -185,6 +188,8 @@ class DeviceSource:
 
         def callback(samples: Any, count: int, time: Any, flags: Any) -> None:  # noqa: ANN401
             nonlocal samples_seen, first_adc_s
+            if over.is_set():
+                return
             lost = 0
             if flags.input_overflow:
                 # Where the driver tells the time of capture, that says how much is missing.
@@ -202,17 +207,18 @@ class DeviceSource:
                 samplerate=rate_hz,
                 channels=self._info.channels,
                 dtype="float32",
-                latency="low",
                 callback=callback,
             )
+            self._closing = threading.Thread(target=_close, args=(stream, over), name="close sound device", daemon=True)
+            self._closing.start()
             stream.start()
         except sounddevice.PortAudioError as error:
             msg = f"can't capture from {self._info.name}: {_reason(error)}; is it in use or not permitted?"
             raise AudioError(msg) from error
-        return stream
 
 
-def _close(stream: Any) -> None:  # noqa: ANN401
+def _close(stream: Any, over: threading.Event) -> None:  # noqa: ANN401
+    over.wait()
     stream.abort(ignore_errors=True)
     stream.close(ignore_errors=True)
 
