@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import stat
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -109,13 +110,18 @@ class PcmSource:
         dtype, scale = _PCM_DTYPES[self._format]
         frame_bytes = np.dtype(dtype).itemsize * self._channels
         wanted = max(1, int(self._rate_hz * _BLOCK_S)) * frame_bytes
-        data = b""
+        data, any_sound = b"", False
         while more := await in_daemon_thread(lambda: self._read(wanted), name="standard input"):
             data += more
             whole = len(data) - len(data) % frame_bytes
-            samples = np.frombuffer(data[:whole], dtype).astype(np.float32) * np.float32(scale)
-            data = data[whole:]
+            samples = np.frombuffer(data[:whole], dtype).astype(np.float32)
+            if scale != 1.0:  # not for floats: any bits may come, and arithmetic on some of them warns
+                samples *= np.float32(scale)
+            data, any_sound = data[whole:], any_sound or whole > 0
             await queue.put_when_room(AudioBlock(samples.reshape(-1, self._channels), self._rate_hz))
+        if not any_sound:
+            msg = "standard input ended before any sound came; see what the program that writes it says"
+            raise AudioError(msg)
 
     def _read(self, wanted: int) -> bytes:
         try:
@@ -130,11 +136,14 @@ def open_sound_file(path: Path) -> Any:  # noqa: ANN401 - soundfile ships no typ
     """Open a file with libsndfile; raise `AudioError` with the reason in one line if it holds no sound."""
     import soundfile  # noqa: PLC0415 - costs 60 ms that a live device need not pay
 
-    if not path.exists():
-        msg = f"{path}: no such file; check the name"
-        raise AudioError(msg)
-    if path.is_dir():
-        msg = f"{path}: is a folder; name a sound file"
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        msg = f"{path}: {_reason(error)}; check the name"
+        raise AudioError(msg) from error
+    if not stat.S_ISREG(mode):
+        what = "is a folder" if stat.S_ISDIR(mode) else "is no file (raw PCM can be piped in: --input -)"
+        msg = f"{path}: {what}; name a sound file"
         raise AudioError(msg)
     try:
         file = soundfile.SoundFile(path)
