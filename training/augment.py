@@ -54,12 +54,23 @@ def cut(level: U8, *, frames: int, strength: Augmentation, rng: np.random.Genera
 
 
 def colour(window: F32, *, strength: Augmentation, rng: np.random.Generator) -> F32:
-    """Change contrast, frequency response and gain, blur along frequency, raise a noise floor."""
-    top = float(window.max())
+    """Change contrast, frequency response and gain, blur along frequency, raise a noise floor; in place."""
     if rng.random() < strength.blur_share:
-        window = window.copy()
         window[:, 1:-1] = 0.5 * window[:, 1:-1] + 0.25 * (window[:, :-2] + window[:, 2:])
-    window = (window - top) * np.float32(1.0 + rng.uniform(-strength.contrast, strength.contrast))
+    window -= window.max()
+    window *= np.float32(1.0 + rng.uniform(-strength.contrast, strength.contrast))
+    window += _response(strength=strength, rng=rng)
+    if rng.random() < strength.noise_share:
+        tilt = (rng.uniform(-6.0, 1.0) * _BANDS - rng.uniform(5.0, 14.0)).astype(np.float32)
+        noise = rng.standard_normal(window.shape, np.float32)
+        np.maximum(window, np.float32(0.4) * noise + tilt, out=window)
+    quietest = -12.0 if rng.random() < strength.quiet_share else -3.0
+    window += np.float32(rng.uniform(quietest, 9.0))
+    return np.maximum(window, np.float32(SPEC.log_floor), out=window)
+
+
+def _response(*, strength: Augmentation, rng: np.random.Generator) -> F32:
+    """Return a random frequency response [128]: tilt, waves, and sometimes a low-pass or a high-pass."""
     response = strength.equalizer * rng.normal() * 0.5 * (_BANDS - 0.5)
     for waves in (0.5, 1.0, 2.0, 3.5):
         response += strength.equalizer * rng.normal() * 0.35 * np.cos(2.0 * np.pi * (waves * _BANDS + rng.random()))
@@ -67,14 +78,7 @@ def colour(window: F32, *, strength: Augmentation, rng: np.random.Generator) -> 
         response += np.minimum(0.0, (rng.uniform(0.35, 1.0) - _BANDS) * 60.0)
     if rng.random() < strength.band_limit_share:
         response += np.minimum(0.0, (_BANDS - rng.uniform(0.0, 0.06)) * 60.0)
-    window += response.astype(np.float32)
-    if rng.random() < strength.noise_share:
-        tilt = rng.uniform(-6.0, 1.0) * _BANDS
-        floor = tilt.astype(np.float32) - np.float32(rng.uniform(5.0, 14.0))
-        window = np.maximum(window, floor + rng.normal(0.0, 0.4, window.shape).astype(np.float32))
-    quietest = -12.0 if rng.random() < strength.quiet_share else -3.0
-    window += np.float32(rng.uniform(quietest, 9.0))
-    return np.maximum(window, np.float32(SPEC.log_floor), out=window)
+    return response.astype(np.float32)
 
 
 def mask(window: F32, *, strength: Augmentation, rng: np.random.Generator) -> F32:

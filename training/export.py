@@ -14,7 +14,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import argparse
 import json
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,12 +42,6 @@ def served(model: TfliteModel) -> Predict:
     return predict
 
 
-def commit() -> str:
-    """Return the commit the model was trained at."""
-    result = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return result.stdout.strip() or "unknown"
-
-
 def side_by_side(float_rows: list[dict[str, Any]], int8_rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Merge two lists of metrics that differ in ``value`` only."""
     return [
@@ -59,6 +52,7 @@ def side_by_side(float_rows: list[dict[str, Any]], int8_rows: list[dict[str, Any
 
 def export(run: Path, task: Task, config: dict[str, Any], *, version: str, out: Path) -> ModelManifest:
     """Write the four files of a model folder; return the manifest."""
+    settings = {key: value for key, value in config.items() if key not in ("commit", "seed")}
     model = task.build()
     model.load_weights(run / "float.weights.h5")
     quantized = quantization_aware(model)
@@ -78,7 +72,12 @@ def export(run: Path, task: Task, config: dict[str, Any], *, version: str, out: 
         temperature=1.0,
         time_constant_s=task.time_constant_s,
         metrics=[],
-        training={"commit": commit(), "seed": config["seed"], "config": config, "licences": task.licences()},
+        training={
+            "commit": config["commit"],
+            "seed": config["seed"],
+            "config": settings,
+            "licences": task.licences(),
+        },
     )
     (out / "manifest.json").write_text(draft.to_json())
     int8 = served(TfliteModel(out))

@@ -11,7 +11,7 @@ import numpy as np
 from stream_analyzer.features import SPEC, StreamingLogMel
 from training import augment
 from training.dataset import FrameSet, from_bytes, last_frames, load_frame_set, to_bytes
-from training.genres import LABELS, known_mask, label_index
+from training.genres import LABELS, known_mask, label_index, tagged_index
 from training.task import Batch
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Clips:
         self._frames = frames
         self._step = round(frames.frames_per_second * every / SPEC.frames_per_second)
         self.label = np.array([label_index(label) for label in frames.label])
+        self.tagged = np.array([tagged_index(tags) for tags in frames.tags])
         self.mask = np.array([known_mask(dataset) for dataset in frames.dataset], np.float32)
         self.music = ~not_music(frames)
         self.music_known = np.array([not DOUBTFUL_MUSIC.intersection(text.split("|")) for text in frames.tags])
@@ -60,12 +61,27 @@ class Clips:
         """Return the bytes [frames, 128] of one clip; of faster sets every n-th frame from ``phase`` on."""
         return self._frames.levels(index)[phase % self._step :: self._step]
 
-    def target(self, index: int, *, smoothing: float) -> F32:
-        """Return the label's distribution [labels], smoothed over the labels that the set can know."""
-        mask = self.mask[index]
-        target = mask * np.float32(smoothing / mask.sum())
-        target[self.label[index]] += np.float32(1.0 - smoothing)
-        return np.asarray(target, np.float32)
+    def targets(self, index: int, *, smoothing: float) -> tuple[F32, F32]:
+        """Return label distributions and their masks, both [2, labels]; the distributions sum to 1 together.
+
+        The first is the clip's label among those its set can know. The second, mostly empty, is a label of GTZAN that
+        the clip's tags name, which then shares the weight.
+        """
+        label, mask = np.zeros((2, len(LABELS)), np.float32), np.ones((2, len(LABELS)), np.float32)
+        mask[0] = self.mask[index]
+        label[0] = _smooth(self.label[index], mask[0], smoothing=smoothing)
+        if self.tagged[index] >= 0:
+            mask[1] = known_mask("gtzan")
+            label[1] = _smooth(self.tagged[index], mask[1], smoothing=smoothing)
+            label *= np.float32(0.5)
+        return label, mask
+
+
+def _smooth(index: int, mask: F32, *, smoothing: float) -> F32:
+    """Return 1 at ``index`` with ``smoothing`` of it spread over ``mask``."""
+    target = mask * np.float32(smoothing / mask.sum())
+    target[index] += np.float32(1.0 - smoothing)
+    return np.asarray(target, np.float32)
 
 
 def not_music(frames: FrameSet) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -110,12 +126,12 @@ class GenreWindows:
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
         """Draw a batch.
 
-        Targets: ``label`` and ``mask`` [size, 2, labels] of each window and of what was mixed in; ``music`` and its
-        weight [size].
+        Targets: ``label`` and ``mask`` [size, 4, labels], two for each window and two for what was mixed in; ``music``
+        and its weight [size].
         """
         windows = np.empty((size, self._frames, SPEC.n_mels), np.float32)
-        label = np.zeros((size, 2, len(LABELS)), np.float32)
-        mask = np.ones((size, 2, len(LABELS)), np.float32)
+        label = np.zeros((size, 4, len(LABELS)), np.float32)
+        mask = np.ones((size, 4, len(LABELS)), np.float32)
         music, music_weight = np.zeros(size, np.float32), np.ones(size, np.float32)
         for row in range(size):
             if rng.random() < self._mix.not_music:
@@ -128,10 +144,10 @@ class GenreWindows:
                 share = float(rng.beta(self._mix.mixup_alpha, self._mix.mixup_alpha))
                 others, other, second = self._music_window(rng)
                 window = share * window + (1.0 - share) * (second + (window.max() - second.max()))
-                label[row, 1] = others.target(other, smoothing=self._mix.smoothing) * (1.0 - share)
-                mask[row, 1] = others.mask[other]
-            label[row, 0] = clips.target(index, smoothing=self._mix.smoothing) * share
-            mask[row, 0] = clips.mask[index]
+                label[row, 2:], mask[row, 2:] = others.targets(other, smoothing=self._mix.smoothing)
+            label[row, :2], mask[row, :2] = clips.targets(index, smoothing=self._mix.smoothing)
+            label[row, :2] *= np.float32(share)
+            label[row, 2:] *= np.float32(1.0 - share)
             windows[row] = self._finish(window, rng)
         return Batch(windows, {"label": label, "mask": mask, "music": music, "music_weight": music_weight})
 

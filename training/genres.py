@@ -21,6 +21,12 @@ KNOWN = {
     ),
 }  # fmt: skip
 
+# FMA-small's finer tags that mean a label only GTZAN knows.
+TAGS = {
+    "Reggae - Dub": "Reggae", "Reggae - Dancehall": "Reggae",
+    "Metal": "Metal", "Death-Metal": "Metal", "Black-Metal": "Metal", "Thrash": "Metal", "Grindcore": "Metal",
+}  # fmt: skip
+
 _BY_KEY = {label.replace("-", "").lower(): index for index, label in enumerate(LABELS)}
 
 
@@ -33,3 +39,9 @@ def known_mask(dataset: str) -> F32:
     """Return float32 [labels]: 1 where ``dataset`` can tell the label, else 0."""
     known = KNOWN.get(dataset, ())
     return np.array([label in known for label in LABELS], np.float32)
+
+
+def tagged_index(tags: str) -> int:
+    """Return the index in LABELS that one of ``tags`` ("Rock|Metal") means beyond the clip's own label; -1 if none."""
+    found = [TAGS[tag] for tag in tags.split("|") if tag in TAGS]
+    return LABELS.index(found[0]) if found else -1

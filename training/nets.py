@@ -88,9 +88,9 @@ def genre_net(
     window = keras.Input((frames, bands, 1), name="window")
     x = relative_level(window, depth=depth)
     x = keras.layers.AveragePooling2D((pool, 1), name="columns")(x)
-    x = convolve(x, stem, (3, 5), strides=(1, 2))
-    for index, width in enumerate(widths):
-        x = convolve(x, width, (3, 3), strides=(1, 2) if index == 0 else (2, 2))
+    x = convolve(x, stem, (3, 7), strides=(1, 4))
+    for width in widths:
+        x = convolve(x, width, (3, 3), strides=(2, 2))
         x = residual(x, width)
     x = convolve(x, top, (1, x.shape[2]), strides=(1, x.shape[2]))
     mean = keras.layers.AveragePooling2D((x.shape[1], 1), name="mean")(x)

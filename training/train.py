@@ -14,6 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import argparse
 import json
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -143,12 +144,22 @@ def fit(model: keras.Model, task: Task, phase: Phase, *, seed: int, name: str, o
     model.save_weights(weights)
 
 
+def commit() -> str:
+    """Return the commit of the training code, marked with "+" if it was changed since."""
+    folder = Path(__file__).parent
+    head = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "."], cwd=folder, check=False).returncode
+    return (head.stdout.strip() or "unknown") + ("+" if changed else "")
+
+
 def train(config: dict[str, Any], task: Task, out: Path) -> None:
     """Run both phases of ``config``."""
     seed = int(config["seed"])
     keras.utils.set_random_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    (out / "config.json").write_text(json.dumps({"commit": commit(), **config}, indent=1) + "\n")
     phase = Phase(**config["float"])
     keras.mixed_precision.set_global_policy(phase.precision)
     learner = task.build()

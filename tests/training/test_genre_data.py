@@ -6,6 +6,7 @@ import os
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ from training import augment, sources
 from training.augment import Augmentation
 from training.evaluate_genre import calibration_error, scores
 from training.genre_data import Clips, GenreWindows, Mix, held_out
-from training.genres import KNOWN, LABELS, known_mask, label_index
+from training.genres import KNOWN, LABELS, known_mask, label_index, tagged_index
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,10 +38,22 @@ def test_labels_are_the_union_of_what_the_sets_know() -> None:
 
 def test_smoothed_target_stays_within_the_mask(data: Path) -> None:
     clips = Clips(sources.read_gtzan(data), every=4)
-    target = clips.target(0, smoothing=0.1)
-    assert target.sum() == pytest.approx(1.0)
-    assert target.argmax() == label_index("blues")
-    assert not target[known_mask("gtzan") == 0.0].any()
+    label, mask = clips.targets(0, smoothing=0.1)
+    assert label[0].sum() == pytest.approx(1.0)
+    assert label[0].argmax() == label_index("blues")
+    assert not label[1].any()
+    np.testing.assert_array_equal(mask[0], known_mask("gtzan"))
+    assert not label[mask == 0.0].any()
+
+
+def test_tags_teach_the_other_sets_label(data: Path) -> None:
+    assert tagged_index("Rock|Thrash") == label_index("metal")
+    assert tagged_index("Rock|Punk") == -1
+    frames = sources.read_fma_small(data)
+    tagged = replace(frames, tags=np.full(len(frames), "Rock|Metal"))
+    label, mask = Clips(tagged, every=4).targets(9, smoothing=0.0)
+    assert (label[0, label_index("rock")], label[1, label_index("metal")]) == (0.5, 0.5)
+    np.testing.assert_array_equal(mask, [known_mask("fma-small"), known_mask("gtzan")])
 
 
 def test_noise_tracks_say_nothing_about_music(data: Path) -> None:
