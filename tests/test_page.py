@@ -221,7 +221,7 @@ def test_a_page_with_nothing_to_show_draws_seldom(page: Page, scripted: Scripted
     scripted.send_all()
     scripted.send("status", status("ended"))
     until_situation(page, "ended")
-    until(page, "() => getComputedStyle(document.getElementById('meter')).getPropertyValue('--peak') === '0.000'")
+    until(page, "() => document.getElementById('meter-peak').style.transform === 'translateY(100%)'")
     assert probe(page, "frames()") <= 8
 
 

@@ -14,16 +14,15 @@ import { byId, View } from "./view.js";
 
 /** @import {Action, State} from "./state.js" */
 
-const AGES_EVERY_MS = 250; // texts that count seconds, when nothing else asks for a frame
+const TEXT_EVERY_MS = 200; // words and bars: as often as anyone can read them, and to let ages grow
 
 /** @type {State} */
 let state = INITIAL;
-let dirty = true;
 let frame = 0;
-let shownAt = 0;
+let shownAt = -Infinity;
 
 const view = new View();
-const meter = new Meter(byId("meter"));
+const meter = new Meter(byId("meter-cover"), byId("meter-peak"));
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 /** @type {SpectrumScale} */
@@ -35,7 +34,6 @@ function dispatch(action) {
   const before = state;
   state = reduce(state, action);
   if (state.hello !== before.hello && state.hello) greet(before.session);
-  dirty = true;
   wake();
 }
 
@@ -78,9 +76,8 @@ function draw(now) {
   const clock = Math.max(now, performance.now()); // a message may be newer than the frame's own time
   const scrolling = spectrum.draw(now);
   const falling = meter.draw(state.level, clock);
-  if (dirty || now - shownAt >= AGES_EVERY_MS) {
+  if (now - shownAt >= TEXT_EVERY_MS) {
     view.show(state, clock);
-    dirty = false;
     shownAt = now;
   }
   if (scrolling || falling) wake();
@@ -115,5 +112,5 @@ document.addEventListener("visibilitychange", () => {
   socket.retryNow();
   wake();
 });
-setInterval(() => document.hidden || wake(), AGES_EVERY_MS);
+setInterval(() => document.hidden || wake(), TEXT_EVERY_MS);
 wake();

@@ -33,15 +33,17 @@ export function move(needle, level, elapsed_s) {
 /** Fraction of the scale, 0 at the floor and 1 at full scale. @param {number} dbfs */
 const place = (dbfs) => Math.min(1, Math.max(0, 1 - dbfs / FLOOR_DB));
 
-/** The meter on the page. */
+/** The meter on the page: a full bar, a cover that is drawn back from it, and a line. Only the compositor has work. */
 export class Meter {
-  #root;
+  #cover;
+  #peak;
   #needle = RESTING;
   #lastFrame = 0;
 
-  /** @param {HTMLElement} root */
-  constructor(root) {
-    this.#root = root;
+  /** @param {HTMLElement} cover @param {HTMLElement} peak */
+  constructor(cover, peak) {
+    this.#cover = cover;
+    this.#peak = peak;
   }
 
   /**
@@ -55,8 +57,8 @@ export class Meter {
     this.#lastFrame = now;
     const fresh = received && now - received.at < HOLD_FRESH_S * 1000 ? received.data : null;
     this.#needle = move(this.#needle, fresh, elapsed_s);
-    this.#root.style.setProperty("--rms", place(this.#needle.rms).toFixed(3));
-    this.#root.style.setProperty("--peak", place(this.#needle.peak).toFixed(3));
+    this.#cover.style.transform = `scaleY(${(1 - place(this.#needle.rms)).toFixed(3)})`;
+    this.#peak.style.transform = `translateY(${(100 * (1 - place(this.#needle.peak))).toFixed(1)}%)`;
     return this.#needle.peak > FLOOR_DB;
   }
 }

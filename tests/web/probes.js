@@ -11,7 +11,7 @@
 
   /** All that moves while sound comes. */
   moving() {
-    const level = getComputedStyle(document.getElementById("meter")).getPropertyValue("--rms");
+    const level = document.getElementById("meter-cover").style.transform;
     return [this.picture(), level, document.getElementById("clock").textContent];
   },
 
