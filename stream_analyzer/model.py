@@ -71,7 +71,7 @@ class TfliteModel:
         """
         path = self._folder / "golden.npz"
         try:
-            with np.load(path) as golden:
+            with path.open("rb") as file, np.load(file) as golden:
                 window, expected = golden["window"], golden["logits"]
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             reason = getattr(error, "strerror", None) or str(error).splitlines()[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 STALLED_AFTER_S = 10.0
+_CLOSE_LIMIT_S = 1.0
 _MAX_CLIENT_MESSAGE = 4096
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -72,17 +73,22 @@ class WebServer:
                 process_request=self._respond,
                 compression=None,
                 max_size=_MAX_CLIENT_MESSAGE,
-                close_timeout=1.0,
+                close_timeout=_CLOSE_LIMIT_S,
                 server_header=None,
             )
         except OSError as error:
             reason = (error.strerror or str(error)).split("]", maxsplit=1)[-1].strip()
             msg = f"can't serve on {host}:{port}: {reason}; choose another with --host and --port"
             raise ConfigError(msg) from error
-        async with server:
-            address, bound_port = next(iter(server.sockets)).getsockname()[:2]
-            shown = f"[{address}]" if ":" in address else address
+        address, bound_port = next(iter(server.sockets)).getsockname()[:2]
+        shown = f"[{address}]" if ":" in address else address
+        try:
             yield f"http://{shown}:{bound_port}/"
+        finally:
+            server.close()
+            with suppress(TimeoutError):  # who has connected and says nothing, as browsers do, holds up no end
+                async with asyncio.timeout(_CLOSE_LIMIT_S):
+                    await server.wait_closed()
 
     def _respond(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer a page request; let a WebSocket handshake of this very page, or of no page at all, go on."""
