@@ -38,7 +38,7 @@ def test_labels_are_the_union_of_what_the_sets_know() -> None:
 
 def test_smoothed_target_stays_within_the_mask(data: Path) -> None:
     clips = Clips(sources.read_gtzan(data), every=4)
-    label, mask = clips.targets(0, smoothing=0.1)
+    label, mask = clips.targets(0, mix=Mix())
     assert label[0].sum() == pytest.approx(1.0)
     assert label[0].argmax() == label_index("blues")
     assert not label[1].any()
@@ -51,13 +51,22 @@ def test_tags_teach_the_other_sets_label(data: Path) -> None:
     assert tagged_index("Rock|Punk") == -1
     frames = sources.read_fma_small(data)
     tagged = replace(frames, tags=np.full(len(frames), "Rock|Metal"))
-    label, mask = Clips(tagged, every=4).targets(9, smoothing=0.0)
+    label, mask = Clips(tagged, every=4).targets(9, mix=Mix(smoothing=0.0))
     assert (label[0, label_index("rock")], label[1, label_index("metal")]) == (0.5, 0.5)
     np.testing.assert_array_equal(mask, [known_mask("fma-small"), known_mask("gtzan")])
 
 
 def test_noise_tracks_say_nothing_about_music(data: Path) -> None:
     assert not Clips(sources.read_fma_small(data), every=4).music_known.any()
+
+
+def test_teacher_fills_in_what_the_set_cannot_know(data: Path) -> None:
+    frames = sources.read_gtzan(data)
+    guess = np.tile(known_mask("fma-small") / 8.0, (len(frames), 1)).astype(np.float32)
+    label, mask = Clips(frames, every=4, guess=guess).targets(0, mix=Mix(teacher=0.25))
+    assert label.sum() == pytest.approx(1.0)
+    assert label[1].sum() == pytest.approx(0.2)
+    np.testing.assert_array_equal(mask, [known_mask("gtzan"), known_mask("fma-small")])
 
 
 @pytest.fixture(scope="module")
