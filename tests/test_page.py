@@ -157,6 +157,7 @@ def test_silence_on_the_line_is_no_live_sound(page: Page, scripted: Scripted) ->
     assert "Is it paused?" in until_situation(page, "stalled")
     until(page, "() => /heard \\d+\\ss ago/.test(document.getElementById('tempo-age').textContent)")
     until(page, "() => document.getElementById('tempo').classList.contains('stale')")
+    assert text(page, "tempo-state") == "Holding"
 
 
 def test_numbers_are_shown_as_they_are(page: Page, scripted: Scripted) -> None:
@@ -217,12 +218,21 @@ def test_what_is_unknown_or_broken_is_ignored(page: Page, scripted: Scripted, co
     assert complaints == []
 
 
+def test_reduced_motion_steps_instead_of_scrolling(page: Page, scripted: Scripted) -> None:
+    page.emulate_media(reduced_motion="reduce")
+    empty = probe(page, "picture()")
+    for level in range(100, 200):
+        scripted.send_columns(1, level=level)
+    until(page, f"empty => {PROBES}.picture() !== empty", empty)
+    assert page.evaluate("() => document.getElementById('spectrum').style.transform") == "translateX(0%)"
+
+
 def test_a_page_with_nothing_to_show_draws_seldom(page: Page, scripted: Scripted) -> None:
     scripted.send_all()
     scripted.send("status", status("ended"))
     until_situation(page, "ended")
     until(page, "() => document.getElementById('meter-peak').style.transform === 'translateY(100%)'")
-    assert probe(page, "frames()") <= 8
+    assert probe(page, "frames()") <= 12  # a moving picture asks for 90
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")

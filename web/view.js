@@ -71,7 +71,8 @@ export class View {
     if (state.genre !== before?.genre) this.#genre(state.genre?.data ?? null, state.slots);
     if (state.hello !== before?.hello) this.#hello(state.hello);
     if (state.status !== before?.status || state.skipped !== before?.skipped) this.#counters(state);
-    if (state.level !== before?.level) this.#level(state);
+    this.#level(state, now);
+    this.#tempoState(state, now);
     this.#age("tempo", state.tempo, now);
     this.#age("genre", state.genre, now);
     write("clock", strings.clock(state.time_s));
@@ -106,9 +107,7 @@ export class View {
     this.#digits.show(known ? tempo.bpm : null, known ? tempo.confidence : 0);
     this.#dial.show(known ? tempo.bpm : null, alternatives);
     write("bpm", known ? `${strings.bpm(tempo.bpm)} BPM` : strings.UNSURE);
-    write("tempo-state", strings.TEMPO_STATES[tempo?.state ?? "searching"]);
     write("tempo-confidence", known ? strings.sure(tempo.confidence) : "");
-    byId("tempo").dataset.state = tempo?.state ?? "searching";
     byId("alternatives").replaceChildren(
       ...alternatives.map((other) => {
         const item = document.createElement("li");
@@ -118,6 +117,14 @@ export class View {
         return item;
       }),
     );
+  }
+
+  /** A tempo that nothing has confirmed for a while is held, whatever was said of it then. @param {State} state @param {number} now */
+  #tempoState({ tempo }, now) {
+    const said = tempo?.data.state ?? "searching";
+    const shown = tempo && said !== "searching" && age_s(tempo, now) > STALE_S ? "holding" : said;
+    write("tempo-state", strings.TEMPO_STATES[shown]);
+    byId("tempo").dataset.state = shown;
   }
 
   /** @param {Genre | null} genre @param {readonly string[]} slots */
@@ -166,9 +173,10 @@ export class View {
     byId("skipped").parentElement?.toggleAttribute("hidden", skipped === 0);
   }
 
-  /** @param {State} state */
-  #level({ level }) {
-    if (level) write("rms", strings.decibels(level.data.rms_dbfs));
+  /** @param {State} state @param {number} now */
+  #level({ level }, now) {
+    const fresh = level !== null && now - level.at < 1000;
+    write("rms", fresh ? strings.decibels(level.data.rms_dbfs) : strings.NONE);
   }
 
   /** Tell a screen reader about a new situation or genre, seldom. @param {State} state @param {number} now */
