@@ -7,6 +7,7 @@ because PortAudio calls on a dead device may hang.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import random
 import threading
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 LOST_AFTER_S = 2.0
 _OPEN_LIMIT_S = 10.0
+_END_LIMIT_S = 0.5
 _CLOSE_LIMIT_S = 5.0
 _BACK_OFF_S = (0.5, 10.0)
 _DEFAULT_CHANNELS = 2
@@ -169,6 +171,11 @@ class DeviceSource:
         except TimeoutError as error:
             msg = f"device {self._info.name} delivers no sound"
             raise DeviceLost(msg) from error
+        except asyncio.CancelledError:
+            over.set()
+            if self._closing:
+                self._closing.join(_END_LIMIT_S)
+            raise
         finally:
             over.set()
 
@@ -229,6 +236,8 @@ def _portaudio() -> Any:  # noqa: ANN401 - sounddevice ships no types
     except OSError as error:
         msg = "the PortAudio library is missing; install it (Debian: apt install libportaudio2). Files work without it"
         raise AudioError(msg) from error
+    # At the end of the process PortAudio would wait for ever for the thread of a stream that another thread closes.
+    atexit.unregister(sounddevice._exit_handler)  # noqa: SLF001
     return sounddevice
 
 
