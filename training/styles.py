@@ -265,7 +265,111 @@ STYLES = (
 )
 
 
-def pick_style(rng: np.random.Generator) -> Style:
+HALF_TIME = "........x......."
+QUARTERS_8, EIGHTHS_8 = "x.x.x.x.", "xxxxxxxx"
+GAME_STYLES = (
+    Style(
+        "game_half_time",
+        135,
+        215,
+        (("x.........x.....", HALF_TIME, EIGHTHS), ("x..x..x...x.....", HALF_TIME, FOUR), (FOUR, HALF_TIME, FOUR)),
+        (EIGHTHS_8, "x..x..x.", QUARTERS_8),
+        SYNTH,
+        weight=2.0,
+    ),
+    Style(
+        "game_trap",
+        130,
+        185,
+        (("x.....x...x.....", HALF_TIME, EIGHTHS), ("x.........x..x..", HALF_TIME, "x.x.x.x.x.xxx.x.")),
+        ("x...x...", "x..x..x.", EIGHTHS_8),
+        SYNTH,
+        weight=1.5,
+    ),
+    Style(
+        "chip_fast",
+        165,
+        250,
+        (("x.......x.......", BACKBEAT, FOUR), ("x.....x.x.......", BACKBEAT, EIGHTHS), (FOUR, BACKBEAT, FOUR)),
+        (EIGHTHS_8, QUARTERS_8, "x.xxx.xx"),
+        CHIP,
+        weight=2.0,
+    ),
+    Style(
+        "chip_dance",
+        100,
+        165,
+        ((FOUR, BACKBEAT, OFFBEAT), ("x.....x.x.......", BACKBEAT, EIGHTHS), (FOUR, BACKBEAT, SIXTEENTHS)),
+        (EIGHTHS, EIGHTHS_8, "x..x..x.x..x..x."),
+        CHIP,
+    ),
+    Style(
+        "fast_core",
+        165,
+        250,
+        ((FOUR, HALF_TIME, OFFBEAT), (FOUR, BACKBEAT, OFFBEAT), (FOUR, NONE, FOUR), (FOUR, FOUR, OFFBEAT)),
+        (".x.x.x.x", EIGHTHS_8, QUARTERS_8),
+        SYNTH,
+        weight=2.0,
+    ),
+    Style(
+        "fast_break",
+        160,
+        235,
+        (
+            ("x.x.......x.....", "....x..x.x..x...", EIGHTHS),
+            ("x.........x.....", BACKBEAT, EIGHTHS),
+            ("x.......x.......", "....x.......x..x", FOUR),
+        ),
+        ("x...x...", "x..x..x.", EIGHTHS_8),
+        SYNTH,
+        weight=1.5,
+    ),
+    Style(
+        "fast_band",
+        165,
+        235,
+        (
+            ("x.......x.x.....", BACKBEAT, EIGHTHS),
+            ("x.......x.......", BACKBEAT, FOUR),
+            (FOUR, BACKBEAT, FOUR),
+            ("x.........x.....", HALF_TIME, FOUR),
+        ),
+        (EIGHTHS_8, QUARTERS_8),
+        BAND,
+        weight=2.0,
+    ),
+    Style(
+        "battle_strings",
+        140,
+        200,
+        (("x.......x.......", NONE, NONE), ("x.....x.x.....x.", "....x.......x..x", NONE), (FOUR, HALF_TIME, NONE)),
+        (EIGHTHS_8, "x.xxx.xx"),
+        ((43, 44, 48), (48, 50, 61), (60, 56, 48), (45, 47)),
+    ),
+    Style(
+        "game_swing",
+        150,
+        215,
+        (("x.....x.....", "...x.....x..", "x..x.xx..x.x"), ("x.....x.....", "......x.....", "x..x..x..x..")),
+        ("x..x..x..x..", "x.xx.xx.xx.x"),
+        SYNTH,
+        weight=0.7,
+    ),
+    Style(
+        "game_rap",
+        90,
+        130,
+        (("x.....x.x.......", BACKBEAT, EIGHTHS), ("x..x...x..x.....", BACKBEAT, EIGHTHS)),
+        ("x.....x.x.......", "x..x....x.x....."),
+        CHIP,
+        weight=0.7,
+    ),
+)
+GROUPS = {"all": STYLES, "game": GAME_STYLES}
+
+
+def pick_style(rng: np.random.Generator, styles: tuple[Style, ...] = STYLES) -> Style:
     """Draw a style by weight."""
-    weights = np.array([style.weight for style in STYLES])
-    return STYLES[int(rng.choice(len(STYLES), p=weights / weights.sum()))]
+    weights = np.array([style.weight for style in styles])
+    return styles[int(rng.choice(len(styles), p=weights / weights.sum()))]

@@ -25,7 +25,7 @@ from stream_analyzer.features import SPEC, StreamingLogMel
 from training import effects, mma_styles, patterns
 from training.dataset import to_bytes
 from training.midi import DRUM_CHANNEL, Note, Score, read_midi, write_midi
-from training.styles import STYLES, pick_style
+from training.styles import GROUPS, STYLES, pick_style
 
 if TYPE_CHECKING:
     from stream_analyzer.types import F32, U8
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 CLIP_S = 30.0
 EVERY = 2  # stored: every second frame of the 50 a second
 CLIPS_PER_SHARD = 48
+# Shares of MMA, patterns, Groove MIDI and POP909 in a group.
+SHARES = {"all": (0.38, 0.38, 0.12, 0.12), "game": (0.0, 1.0, 0.0, 0.0)}
 # How often each sound font plays; the last one is compressed and costs seconds to open.
 SOUND_FONTS = {
     "/usr/share/sounds/sf2/FluidR3_GM.sf2": 0.5,
@@ -66,8 +68,9 @@ class Clip:
 class Renderer:
     """Composes and renders clips; opens the MIDI collections once."""
 
-    def __init__(self, data: Path) -> None:
-        """Read the MIDI archives under ``data / "midi"``."""
+    def __init__(self, data: Path, *, group: str = "all") -> None:
+        """Read the MIDI archives under ``data / "midi"``; group ``game`` composes game music alone."""
+        self._group = group
         self._groove = zipfile.ZipFile(data / "midi" / "groove_midi.zip")
         self._pop = zipfile.ZipFile(data / "midi" / "pop909.zip")
         with self._groove.open("groove/info.csv") as file:
@@ -82,7 +85,7 @@ class Renderer:
         """Compose, render and analyse one clip; draws again when a draw can't be used."""
         makers = (self._mma, self._pattern, self._drumming, self._pop909)
         while True:
-            maker = makers[int(rng.choice(4, p=(0.38, 0.38, 0.12, 0.12)))]
+            maker = makers[int(rng.choice(4, p=SHARES[self._group]))]
             made = maker(rng)
             if made is None:
                 continue
@@ -114,7 +117,7 @@ class Renderer:
         return (midi, bpm, f"mma {style}") if midi else None
 
     def _pattern(self, rng: np.random.Generator) -> tuple[bytes, float, str]:
-        style = pick_style(rng)
+        style = pick_style(rng, GROUPS[self._group])
         bpm = float(rng.uniform(style.lowest_bpm, style.highest_bpm))
         score = patterns.compose(style, rng, beats=(CLIP_S + 6.0) * bpm / 60.0)
         return write_midi(score, bpm=bpm), bpm, f"pattern {style.name}"
@@ -190,12 +193,12 @@ def render(midi: bytes, rng: np.random.Generator) -> F32:
     return np.asarray(sound.mean(axis=1), np.float32)
 
 
-def write_shard(out: Path, data: Path, *, seed: int, shard: int) -> None:
+def write_shard(out: Path, data: Path, *, group: str, seed: int, shard: int) -> None:
     """Render one shard and write it whole or not at all."""
     target = out / f"shard_{shard:05d}.npz"
     if target.exists():
         return
-    renderer = Renderer(data)
+    renderer = Renderer(data, group=group)
     clips = [renderer.clip(np.random.default_rng([seed, shard, index])) for index in range(CLIPS_PER_SHARD)]
     frames = int(CLIP_S * SPEC.frames_per_second / EVERY)
     levels = np.zeros((len(clips), frames, SPEC.n_mels), np.uint8)
@@ -221,6 +224,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.synth", description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with midi/*.zip")
     parser.add_argument("--out", type=Path, default=Path("runs/tempo/synth"), help="where the shards go")
+    parser.add_argument("--group", choices=sorted(SHARES), default="all", help="game: fast electronic game music alone")
     parser.add_argument("--hours", type=float, default=10.0, help="audio to render, in hours")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
@@ -229,7 +233,9 @@ def main(arguments: list[str] | None = None) -> int:
     shards = int(np.ceil(options.hours * 3600.0 / CLIP_S / CLIPS_PER_SHARD))
     with multiprocessing.Pool(options.jobs) as pool:
         jobs = [
-            pool.apply_async(write_shard, (options.out, options.data), {"seed": options.seed, "shard": shard})
+            pool.apply_async(
+                write_shard, (options.out, options.data), {"group": options.group, "seed": options.seed, "shard": shard}
+            )
             for shard in range(shards)
         ]
         for done, job in enumerate(jobs, 1):
