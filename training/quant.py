@@ -6,8 +6,9 @@ import os
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras as keras
@@ -16,6 +17,13 @@ from tensorflow_model_optimization.python.core.quantization.keras.default_8bit i
 )
 
 from training import nets
+
+if TYPE_CHECKING:
+    from stream_analyzer.types import F32
+
+# What tensorflow-model-optimization keeps of an activation range a step.
+_RANGE_MEMORY = 0.999
+_AVERAGED_PASSES = 8
 
 OWN_LAYERS = (nets.WindowMaximum, nets.Below, nets.Lift)
 _SCOPE = {layer.__name__: layer for layer in OWN_LAYERS} | {
@@ -38,6 +46,44 @@ def quantization_aware(model: keras.Model) -> keras.Model:
         annotated = keras.models.clone_model(model, clone_function=annotate)
         annotated.set_weights(model.get_weights())
         return tfmot.quantization.keras.quantize_apply(annotated)
+
+
+def settle_ranges(model: keras.Model, batches: list[F32]) -> None:
+    """Set the activation ranges of a fresh quantization-aware ``model`` to those that ``batches`` show.
+
+    They are moving averages that start at -6..6 and move by a thousandth a step, so training would spend thousands of
+    steps under wrong ones. A step's change tells the batch's own range; layer by layer, from input to output, one pass
+    over a batch puts it in place. The last passes are averaged. The input's range, which only grows, settles by itself.
+
+    Parameters
+    ----------
+    model
+        What `quantization_aware` returned.
+    batches
+        float32 [batch, frames, 128] each; more of them than the model has quantized layers.
+    """
+    ranges = [weight for weight in model.weights if _is_moving_range(weight.name)]
+    kept = [(weight, weight.numpy()) for weight in model.weights if not _is_range(weight.name)]
+    seen = []
+    for windows in batches:
+        before = [float(weight) for weight in ranges]
+        model(windows[..., None], training=True)
+        values = [old + (float(new) - old) / (1.0 - _RANGE_MEMORY) for old, new in zip(before, ranges, strict=True)]
+        seen.append(values)
+        for weight, value in zip(ranges, values, strict=True):
+            weight.assign(value)
+    for weight, value in zip(ranges, np.mean(seen[-_AVERAGED_PASSES:], axis=0), strict=True):
+        weight.assign(value)
+    for weight, value in kept:
+        weight.assign(value)
+
+
+def _is_range(name: str) -> bool:
+    return name.endswith(("_min:0", "_max:0"))
+
+
+def _is_moving_range(name: str) -> bool:
+    return _is_range(name) and "kernel_" not in name and not name.startswith("quantize_layer")
 
 
 def to_int8(model: keras.Model) -> bytes:

@@ -25,11 +25,14 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from training.quant import quantization_aware
+from training.quant import quantization_aware, settle_ranges
 from training.task import Batch, Predict, Task, load_config, make_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+SETTLING_BATCHES = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,8 @@ def train(config: dict[str, Any], task: Task, out: Path) -> None:
     model = task.build()
     model.set_weights(learner.get_weights())
     quantized = quantization_aware(model)
+    first = [task.batch(np.random.default_rng([seed, index]), phase.batch).windows for index in range(SETTLING_BATCHES)]
+    settle_ranges(quantized, first)
     fit(quantized, task, Phase(**config["int8"]), seed=seed + 1, name="int8", out=out)
 
 
