@@ -103,6 +103,7 @@ class DeviceSource:
         self._channels, self._listen_to = channels, listen_to
         self._last_sound_s = 0.0
         self._delivered = 0
+        self._opening = threading.Lock()
         self._closing: threading.Thread | None = None
 
     def open(self) -> SourceInfo:
@@ -182,10 +183,25 @@ class DeviceSource:
     def _start(
         self, loop: asyncio.AbstractEventLoop, arrive: Callable[[AudioBlock], None], over: threading.Event
     ) -> None:
-        """Open the device, by name after a loss, and close it when ``over``. Runs in a helper thread."""
+        """Open the device, one attempt at a time: PortAudio is not made for more. Runs in a helper thread."""
+        if not self._opening.acquire(blocking=False):
+            msg = f"device {self._info.name} hangs"
+            raise DeviceLost(msg)
+        try:
+            self._open(loop, arrive, over)
+        finally:
+            self._opening.release()
+
+    def _open(
+        self, loop: asyncio.AbstractEventLoop, arrive: Callable[[AudioBlock], None], over: threading.Event
+    ) -> None:
+        """Open the device, by name after a loss, and close it when ``over``."""
         sounddevice = _portaudio()
         if self._closing:
             self._closing.join(_CLOSE_LIMIT_S)
+            if self._closing.is_alive():  # a new start would close its stream a second time, and corrupt memory
+                msg = f"device {self._info.name} does not close"
+                raise DeviceLost(msg)
             # PortAudio freezes its device list when it starts: what came back is seen only after a new start.
             sounddevice._terminate()  # noqa: SLF001 - the documented way, sounddevice offers no other
             sounddevice._initialize()  # noqa: SLF001
