@@ -12,7 +12,7 @@ import numpy as np
 
 from stream_analyzer.features import SPEC, mel_frequencies
 from training.dataset import from_bytes
-from training.tempo_net import FRAMES, FRAMES_PER_SECOND
+from training.tempo_grid import FRAMES, FRAMES_PER_SECOND
 
 if TYPE_CHECKING:
     from stream_analyzer.types import F32, F64, U8

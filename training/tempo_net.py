@@ -18,19 +18,13 @@ import tf_keras as keras
 from tf_keras import layers
 
 from training.nets import relative_level
+from training.tempo_grid import BANK_BPM, BPM_BINS, FRAMES, FRAMES_PER_SECOND, MARGIN
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
     from stream_analyzer.types import F32
 
-FRAMES = 150
-FRAMES_PER_SECOND = 12.5
-BINS_PER_OCTAVE = 32
-LOWEST_BPM = 30.0
-MARGIN = 9  # bank tempi below the lowest and above the highest BPM bin
-BPM_BINS = LOWEST_BPM * 2.0 ** (np.arange(108) / BINS_PER_OCTAVE)
-BANK_BPM = LOWEST_BPM * 2.0 ** (np.arange(-MARGIN, len(BPM_BINS) + MARGIN) / BINS_PER_OCTAVE)
 PHASES = 3  # rectified and summed, three phases give the magnitude to within 7 %
 DEPTH = 10.0  # nepers of power below the window's maximum that the network sees
 

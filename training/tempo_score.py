@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stream_analyzer.tempo import TOLERANCE
-from training.tempo_net import BPM_BINS
+from training.tempo_grid import BPM_BINS
 
 if TYPE_CHECKING:
     from stream_analyzer.types import F64

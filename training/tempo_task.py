@@ -20,7 +20,7 @@ from training.cards import fill_card
 from training.dataset import FrameSet, load_frame_set
 from training.task import Batch, Predict
 from training.tempo_data import Clips
-from training.tempo_net import BPM_BINS, FRAMES, FRAMES_PER_SECOND
+from training.tempo_grid import BINS_PER_OCTAVE, BPM_BINS, FRAMES, FRAMES_PER_SECOND
 from training.tempo_score import NEAR, peak_bpm, scores, softmax
 
 if TYPE_CHECKING:
@@ -46,8 +46,10 @@ class TempoTask:
         self.output = ModelOutput(bpm=tuple(round(float(bpm), 4) for bpm in BPM_BINS))
         self.time_constant_s = float(config["time_constant_s"])
         gtzan = load_frame_set(prepared / "gtzan.npz")
-        self._gtzan = _clips(gtzan, np.flatnonzero((gtzan.split == "train") & np.isfinite(gtzan.bpm)), spread=0.2)
-        self._synth = load_synth(Path(config["synth"]))
+        rows = np.flatnonzero((gtzan.split == "train") & np.isfinite(gtzan.bpm))
+        self._train = [_clips(gtzan, rows, spread=0.2), *(load_synth(Path(folder)) for folder in config["sets"])]
+        generated = list(config["sets"].values())
+        self._shares = np.array([1.0 - sum(generated), *generated])
         valid = np.flatnonzero((gtzan.split == "valid") & np.isfinite(gtzan.bpm))
         audio = load_frame_set(prepared / "audio.npz")
         songs = np.flatnonzero(np.isin(audio.dataset, EXACT) & np.isfinite(audio.bpm))
@@ -70,8 +72,8 @@ class TempoTask:
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
         """Draw one augmented batch; the target is a Gaussian of one bin's width around the true tempo."""
-        real = int(rng.binomial(size, self._mix["gtzan"]))
-        parts = [clips.cut(rng, count) for clips, count in ((self._gtzan, real), (self._synth, size - real)) if count]
+        counts = rng.multinomial(size, self._shares)
+        parts = [clips.cut(rng, int(count)) for clips, count in zip(self._train, counts, strict=True) if count]
         order = rng.permutation(size)
         windows = np.concatenate([part[0] for part in parts])[order]
         bpm = np.concatenate([part[1] for part in parts])[order]
@@ -79,7 +81,7 @@ class TempoTask:
         tempo_data.splice(windows, rng.permutation(windows[-spliced:]) if spliced else windows[:0], rng)
         windows = tempo_data.spoil(windows, rng)
         tempo_data.unfill(windows[spliced:], rng, share=self._mix["unfilled"], min_frames=MIN_FRAMES)
-        gap = np.log2(bpm[:, None] / BPM_BINS) * tempo_net.BINS_PER_OCTAVE
+        gap = np.log2(bpm[:, None] / BPM_BINS) * BINS_PER_OCTAVE
         target = np.exp(-0.5 * (gap / self._mix["target_bins"]) ** 2) + 1e-9
         target /= target.sum(axis=1, keepdims=True)
         return Batch(windows, {"tempo": target.astype(np.float32)})

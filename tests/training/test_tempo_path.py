@@ -16,7 +16,7 @@ import soundfile
 from stream_analyzer.features import SPEC
 from stream_analyzer.model import TfliteModel
 from training.dataset import pack, to_bytes
-from training.tempo_net import BPM_BINS
+from training.tempo_grid import BPM_BINS
 from training.tempo_score import octave_errors, peak_bpm, scores
 
 pytestmark = pytest.mark.train
@@ -59,7 +59,8 @@ def test_peak_lies_between_bins() -> None:
 
 
 def test_oscillators_answer_to_their_tempo() -> None:
-    from training.tempo_net import BANK_BPM, FRAMES_PER_SECOND, PHASES, oscillators
+    from training.tempo_grid import BANK_BPM, FRAMES_PER_SECOND
+    from training.tempo_net import PHASES, oscillators
 
     kernels = oscillators(96)[:, 0, 0].reshape(96, PHASES, len(BANK_BPM))
     np.testing.assert_allclose(kernels.sum(axis=0), 0.0, atol=1e-4)
@@ -76,7 +77,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(0)
     write_prepared(folder / "prepared", rng)
     write_data(folder / "data", rng)
-    overrides = [part for setting in (*TINY, f'synth="{folder}/synth"') for part in ("--set", setting)]
+    overrides = [part for setting in (*TINY, f'sets={{"{folder}/synth" = 0.5}}') for part in ("--set", setting)]
     train = ("training.train", ROOT / "training/configs/tempo.toml", "--prepared", folder / "prepared")
     command(*train, "--out", folder / "run", *overrides)
     command("training.export", folder / "run", "--prepared", folder / "prepared", "--out", folder / "model")
