@@ -78,6 +78,16 @@ class Pulse:
         self._players.append(player)
         return player
 
+    def freeze(self) -> None:
+        """Let the server hang: it exists, and answers nothing."""
+        assert self._server
+        self._server.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let the server go on."""
+        assert self._server
+        self._server.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """Take the server away at once, as a pulled cable would; its clients end with it."""
         for process in (self._server, self._recorder, *self._players):

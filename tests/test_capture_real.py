@@ -125,6 +125,21 @@ async def test_lost_device_does_not_hold_up_ctrl_c(pulse: Pulse) -> None:
     assert (code, took_s < END_LIMIT_S) == (0, True), (code, took_s)
 
 
+async def test_sound_server_that_hangs_is_a_lost_device_until_it_goes_on(pulse: Pulse) -> None:
+    pulse.play(drum_loop(BPM, duration_s=120.0))
+    with serve("--input", "device", "--device", "pulse", env=pulse.env) as service:
+        async with service.listen() as client:
+            await client.until(state_is("warming", "live"), limit_s=15.0)
+            pulse.freeze()
+            at = await client.until(state_is("device_lost"), limit_s=6.0)
+            pulse.thaw()
+            await client.until(state_is("warming", "live"), limit_s=25.0, start=at)
+            pulse.freeze()
+            await client.until(state_is("device_lost"), limit_s=6.0, start=len(client.messages))
+        code, took_s = service.end()
+    assert (code, took_s < END_LIMIT_S) == (0, True), (code, took_s)
+
+
 async def test_silent_device_is_told_from_a_lost_one(pulse: Pulse) -> None:
     with serve("--input", "device", "--device", "pulse", env=pulse.env) as service:
         async with service.listen() as client:
