@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stream_analyzer.types import F32, F64, U8
 
 BANDS_HZ = mel_frequencies(SPEC.n_mels + 2, fmin_hz=SPEC.fmin_hz, fmax_hz=SPEC.fmax_hz)[1:-1]
-MIN_SPLICE_FRAMES = 44  # after a change of track the new one is heard this long before it must be recognised
+MIN_SPLICE_FRAMES = 40  # after a change of track the new one is heard this long before it must be recognised
 
 
 @dataclass(frozen=True, slots=True)
