@@ -77,26 +77,40 @@ def residual(x: tf.Tensor, channels: int) -> tf.Tensor:
     return keras.layers.ReLU()(keras.layers.Add()([x, y]))
 
 
-def genre_net(
-    *, frames: int, bands: int, size: int, depth: float, pool: int, channels: list[int], dropout: float
-) -> keras.Model:
-    """Build the genre network: columns of ``pool`` frames, a small residual network, mean and maximum over time.
+def _summary(x: tf.Tensor, pool: type[keras.layers.Layer], *, bands: int, units: int) -> tf.Tensor:
+    """Pool ``x`` [batch, time, bands, channels] over all time and to ``bands`` bands, then weigh every value."""
+    pooled = pool((x.shape[1], x.shape[2] // bands))(x)
+    weighed = keras.layers.Conv2D(units, (1, bands), use_bias=False)(pooled)
+    return keras.layers.BatchNormalization()(weighed)
 
-    Pooling comes first so that sets with slow columns (FMA-small) and the service's own frames look alike.
+
+def genre_net(
+    *, frames: int, bands: int, size: int, depth: float, pool: int, channels: list[int], units: int, dropout: float
+) -> keras.Model:
+    """Build the genre network: convolutions over columns of ``pool`` frames, summed up over time at every scale.
+
+    Pooling comes first so that sets with slow columns (FMA-small) and the service's own frames look alike. What a
+    linear model on the mean spectrum and its texture can tell is within reach of the hidden layer from the first step;
+    the convolutions add to it.
     """
-    stem, *widths, top = channels
     window = keras.Input((frames, bands, 1), name="window")
-    x = relative_level(window, depth=depth)
-    x = keras.layers.AveragePooling2D((pool, 1), name="columns")(x)
-    x = convolve(x, stem, (3, 7), strides=(1, 4))
-    for width in widths:
-        x = convolve(x, width, (3, 3), strides=(2, 2))
-        x = residual(x, width)
-    x = convolve(x, top, (1, x.shape[2]), strides=(1, x.shape[2]))
-    mean = keras.layers.AveragePooling2D((x.shape[1], 1), name="mean")(x)
-    maximum = keras.layers.MaxPooling2D((x.shape[1], 1), name="peak")(x)
-    parts = []
-    for pooled in (mean, maximum):
-        dropped = keras.layers.Dropout(dropout)(keras.layers.Flatten()(pooled))
-        parts.append(keras.layers.Dense(size, dtype="float32")(dropped))
-    return keras.Model(window, keras.layers.Add(dtype="float32")(parts))
+    mean, peak = keras.layers.AveragePooling2D, keras.layers.MaxPooling2D
+    level = mean((pool, 1), name="columns")(relative_level(window, depth=depth))
+    first = convolve(level, channels[0], (3, 5), strides=(1, 2))
+    second = convolve(first, channels[1], (3, 3), strides=(2, 2))
+    third = residual(convolve(second, channels[2], (3, 3), strides=(2, 2)), channels[2])
+    fourth = convolve(third, channels[3], (3, 3), strides=(1, 2))
+    summaries = [
+        _summary(level, mean, bands=bands, units=units),
+        _summary(level, peak, bands=bands, units=units),
+        _summary(first, mean, bands=bands // 4, units=units),
+        _summary(second, mean, bands=bands // 8, units=units),
+        _summary(fourth, mean, bands=bands // 16, units=units),
+        _summary(fourth, peak, bands=bands // 16, units=units),
+    ]
+    hidden = summaries[0]
+    for summary in summaries[1:]:
+        hidden = keras.layers.Add()([hidden, summary])
+    hidden = keras.layers.Flatten()(keras.layers.ReLU()(hidden))
+    hidden = keras.layers.Dropout(dropout)(hidden)
+    return keras.Model(window, keras.layers.Dense(size, dtype="float32")(hidden))
