@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from dataclasses import dataclass, replace
 
@@ -26,15 +27,18 @@ class BlockQueue:
         """Hold at most ``limit_s`` seconds of sound."""
         self._limit_s = limit_s
         self._items: deque[AudioBlock | SourceLost] = deque()
+        self._arrivals_s: deque[float] = deque()
         self._closed = False
         self._filled = asyncio.Event()
         self._drained = asyncio.Event()
         self._drained.set()
         self.waiting_s = 0.0
+        self.arrived_s = time.monotonic()  # when the item that `get` gave last was put
 
     def put(self, item: AudioBlock | SourceLost) -> None:
         """Take an item at once; the oldest sound is dropped if there is too much."""
         self._items.append(item)
+        self._arrivals_s.append(time.monotonic())
         if isinstance(item, AudioBlock):
             self.waiting_s += item.duration_s
         while self.waiting_s > self._limit_s and self._drop_oldest():
@@ -56,6 +60,7 @@ class BlockQueue:
             self._filled.clear()
             await self._filled.wait()
         item = self._items.popleft()
+        self.arrived_s = self._arrivals_s.popleft()
         if isinstance(item, AudioBlock):
             self.waiting_s = self.waiting_s - item.duration_s if self._items else 0.0
         if self.waiting_s <= self._limit_s / 2:
@@ -78,5 +83,6 @@ class BlockQueue:
         lost = round((len(first.samples) + first.lost) * second.rate_hz / first.rate_hz)
         self._items[blocks[1]] = replace(second, lost=second.lost + lost)
         del self._items[blocks[0]]
+        del self._arrivals_s[blocks[0]]
         self.waiting_s -= first.duration_s
         return True

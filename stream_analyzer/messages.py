@@ -155,4 +155,5 @@ def _body(event: Tempo | Genre | Level | Status) -> tuple[Kind, dict[str, Any]]:
                 "lost_s": round(event.lost_s, 3),
                 "nonfinite": event.nonfinite,
                 "clients": event.clients,
+                "latency_s": round(event.latency_s, 3),
             }

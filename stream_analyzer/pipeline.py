@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -17,9 +18,11 @@ from typing import TYPE_CHECKING
 from stream_analyzer.analyzer import Analyzer, Models
 from stream_analyzer.block_queue import BlockQueue, SourceLost
 from stream_analyzer.errors import ConfigError
+from stream_analyzer.history import History
 from stream_analyzer.hub import Complete, Hub
 from stream_analyzer.messages import Encoder
 from stream_analyzer.resources import resource_folder
+from stream_analyzer.steps import STEPS_PER_SECOND
 from stream_analyzer.summary import Summary
 from stream_analyzer.threads import in_daemon_thread
 from stream_analyzer.types import Event, Status
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from stream_analyzer.sources import AudioSource
 
 _FAREWELL_S = 1.0
+_REPEAT_AFTER_S = 1.0
+_MEAN_WAIT_IN_STEP_S = 0.5 / STEPS_PER_SECOND
 
 
 async def run(
@@ -53,18 +58,22 @@ async def run(
     if channel is not None and channel > info.channels:
         msg = f"channel = {channel}, but {info.name} has {info.channels}; choose one of them with --channel, or mix"
         raise ConfigError(msg)
-    encoder = Encoder(session=secrets.token_hex(3))
+    session, history = secrets.token_hex(3), History()
+    encoder = Encoder(session)
     hub = Hub(encoder.hello(source=info, models=models, started_at=datetime.now(UTC).isoformat(timespec="seconds")))
     queue = BlockQueue()
+    publisher = _Publisher(queue, hub, encoder, history)
     async with AsyncExitStack() as stack:
-        announce(await stack.enter_async_context(WebServer(hub, resource_folder("web")).listen(host, port)))
+        server = WebServer(hub, resource_folder("web"), timeline=lambda: history.to_json(session))
+        announce(await stack.enter_async_context(server.listen(host, port)))
         sinks = await stack.enter_async_context(asyncio.TaskGroup())
         if write_line:
             box = stack.enter_context(hub.subscribe(Complete()))
             sinks.create_task(_write_lines(box, write_line), name="write lines")
         delivery = asyncio.create_task(_deliver(source, queue), name="deliver sound")
         try:
-            await _analyse(queue, hub, encoder, Analyzer(models, channel=channel), source_waits=not source.live)
+            analyzer = Analyzer(models, channel=channel)
+            await _analyse(queue, hub, analyzer, publisher, source_waits=not source.live)
             await delivery
         finally:
             delivery.cancel()
@@ -79,26 +88,64 @@ async def _deliver(source: AudioSource, queue: BlockQueue) -> None:
         queue.close()
 
 
-async def _analyse(queue: BlockQueue, hub: Hub, encoder: Encoder, analyzer: Analyzer, *, source_waits: bool) -> None:
-    """Feed what waits to the analyzer, in the one thread that owns it, and publish what comes of it."""
-    loop, summary = asyncio.get_running_loop(), Summary()
+class _Publisher:
+    """Puts events on the wire and into what is kept of the session. State: the last status, and latencies since it."""
 
-    def publish(events: list[Event]) -> None:
+    def __init__(self, queue: BlockQueue, hub: Hub, encoder: Encoder, history: History) -> None:
+        """Publish to ``hub`` what comes of the sound in ``queue``."""
+        self._queue, self._hub, self._encoder, self._history = queue, hub, encoder, history
+        self._summary = Summary()
+        self._status: Status | None = None
+        self._latencies_s: list[float] = []
+
+    def publish(self, events: list[Event]) -> None:
+        """Publish what one item of the queue led to."""
+        if events:
+            self._latencies_s.append(time.monotonic() - self._queue.arrived_s + _MEAN_WAIT_IN_STEP_S)
         for event in events:
-            summary.add(event)
-            seen = replace(event, lag_s=queue.waiting_s, clients=hub.viewers) if isinstance(event, Status) else event
-            hub.publish(encoder.encode(seen))
+            self._summary.add(event)
+            self._history.add(event)
+            self._hub.publish(self._encoder.encode(self._seen(event) if isinstance(event, Status) else event))
 
+    def repeat_status(self) -> None:
+        """Say how things stand although no sound came: whoever listens must not take it for a dead line."""
+        if self._status:
+            self._hub.publish(self._encoder.encode(self._seen(self._status)))
+
+    def end(self) -> None:
+        """Publish what the whole amounts to."""
+        self._hub.publish(self._encoder.summary(self._summary.to_dict(), time_s=self._summary.duration_s))
+
+    def _seen(self, status: Status) -> Status:
+        latency_s = sum(self._latencies_s) / len(self._latencies_s) if self._latencies_s else 0.0
+        self._latencies_s.clear()
+        self._status = replace(status, lag_s=self._queue.waiting_s, clients=self._hub.viewers, latency_s=latency_s)
+        return self._status
+
+
+async def _analyse(
+    queue: BlockQueue, hub: Hub, analyzer: Analyzer, publisher: _Publisher, *, source_waits: bool
+) -> None:
+    """Feed what waits to the analyzer, in the one thread that owns it, and publish what comes of it."""
+    loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(1, thread_name_prefix="analysis") as worker:
-        while (item := await queue.get()) is not None:
-            if isinstance(item, SourceLost):
-                publish(analyzer.device_lost(item.detail))
+        while True:
+            try:
+                async with asyncio.timeout(_REPEAT_AFTER_S):
+                    item = await queue.get()
+            except TimeoutError:
+                publisher.repeat_status()
                 continue
-            publish(await loop.run_in_executor(worker, analyzer.feed, item))
+            if item is None:
+                break
+            if isinstance(item, SourceLost):
+                publisher.publish(analyzer.device_lost(item.detail))
+                continue
+            publisher.publish(await loop.run_in_executor(worker, analyzer.feed, item))
             if source_waits:
                 await hub.room()
-        publish(analyzer.end())
-    hub.publish(encoder.summary(summary.to_dict(), time_s=summary.duration_s))
+        publisher.publish(analyzer.end())
+    publisher.end()
 
 
 async def _write_lines(box: Mailbox, write_line: Callable[[str], None]) -> None:

@@ -95,7 +95,8 @@ class Level:
 class Status:
     """What the analyzer is doing, and what was lost since the start.
 
-    ``lag_s`` is the audio that waits to be analysed and ``clients`` who listens (the pipeline fills them in);
+    ``lag_s`` is the audio that waits to be analysed, ``latency_s`` the time from a sample's arrival to the message that
+    it led to, and ``clients`` who listens (the pipeline fills them in);
     ``lost_s`` the audio that never arrived; ``nonfinite`` the samples that were NaN or infinite and became silence.
     """
 
@@ -106,6 +107,7 @@ class Status:
     lost_s: float
     nonfinite: int
     clients: int
+    latency_s: float = 0.0
 
 
 Event = Tempo | Genre | Spectrum | Level | Status

@@ -1,4 +1,4 @@
-"""One port for the page and the stream: static files by HTTP, messages by WebSocket on /ws."""
+"""One port for the page and the stream: static files and the session so far by HTTP, messages by WebSocket on /ws."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from stream_analyzer.errors import ConfigError
 from stream_analyzer.hub import Newest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from websockets.asyncio.server import ServerConnection
@@ -50,11 +50,11 @@ _SECURITY_HEADERS = {
 
 
 class WebServer:
-    """Serves the files of a folder, read once at the start, and the hub's messages."""
+    """Serves the files of a folder, read once at the start, the hub's messages, and the session so far on request."""
 
-    def __init__(self, hub: Hub, folder: Path) -> None:
-        """Serve ``hub`` and the page in ``folder``."""
-        self._hub = hub
+    def __init__(self, hub: Hub, folder: Path, *, timeline: Callable[[], bytes]) -> None:
+        """Serve ``hub``, the page in ``folder``, and the JSON that ``timeline`` gives when somebody asks."""
+        self._hub, self._timeline = hub, timeline
         self._files = {
             f"/{path.relative_to(folder).as_posix()}": (path.read_bytes(), _TYPES[path.suffix])
             for path in sorted(folder.rglob("*"))
@@ -98,12 +98,11 @@ class WebServer:
             if origin is None or urlsplit(origin).netloc == host:
                 return None
             return connection.respond(HTTPStatus.FORBIDDEN, f"origin {origin} is not this server\n")
+        if path == "/timeline":
+            return _ok(self._timeline(), "application/json")
         if path not in self._files:
             return connection.respond(HTTPStatus.NOT_FOUND, "no such page\n")
-        body, content_type = self._files[path]
-        headers = Headers({"Content-Type": content_type, "Content-Length": str(len(body)), "Connection": "close"})
-        headers.update(_SECURITY_HEADERS)
-        return Response(HTTPStatus.OK, "OK", headers, body)
+        return _ok(*self._files[path])
 
     async def _stream(self, connection: ServerConnection) -> None:
         """Send to one client until it leaves, stalls or the hub closes. What clients say is read and ignored."""
@@ -130,3 +129,9 @@ class WebServer:
                 await connection.close(1013, "too slow")
             except ConnectionClosed:
                 return
+
+
+def _ok(body: bytes, content_type: str) -> Response:
+    headers = Headers({"Content-Type": content_type, "Content-Length": str(len(body)), "Connection": "close"})
+    headers.update(_SECURITY_HEADERS)
+    return Response(HTTPStatus.OK, "OK", headers, body)

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -79,6 +80,35 @@ async def test_a_client_follows_a_file(song: Path, validate: Callable[[dict[str,
             assert client.last("status")["state"] == "ended"
             assert client.last("status")["lost_s"] == 0.0
         assert service.process.wait(10) == 0
+
+
+async def test_while_no_sound_arrives_the_status_is_repeated(
+    song: Path, validate: Callable[[dict[str, Any]], None]
+) -> None:
+    samples, _ = soundfile.read(song, dtype="int16")
+    with serve("--input", "-", stdin=subprocess.PIPE) as service:
+        assert service.process.stdin
+        service.process.stdin.write(samples[: 2 * RATE_HZ].tobytes())
+        service.process.stdin.flush()
+        async with service.listen() as client:
+            at = 0
+            for _ in range(3):  # the clock stands still, and more keeps coming
+                at = await client.until(lambda m: m["type"] == "status" and m["time_s"] > 1.8, limit_s=60, start=at)
+            repeated = [m for m in client.messages if m["type"] == "status"][-2:]
+            assert repeated[0]["time_s"] == repeated[1]["time_s"]
+            assert repeated[0]["seq"] < repeated[1]["seq"]
+            for message in repeated:
+                validate(message)
+
+
+def test_the_session_so_far_can_be_asked_for() -> None:
+    with (
+        serve("--input", str(DEMO_FILE), "--speed", "20") as service,
+        urlopen(f"http://{service.address}/timeline") as answer,
+    ):
+        assert answer.headers["Content-Type"] == "application/json"
+        columns = json.load(answer)
+        assert {"session", "time_s", "bpm", "top"} <= set(columns)
 
 
 def test_analyze_goes_on_after_a_broken_file(song: Path, tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def page(tmp_path: Path) -> Path:
 @asynccontextmanager
 async def serving(page: Path) -> AsyncIterator[tuple[Hub, str]]:
     hub = Hub(Message("hello", json.dumps({"type": "hello"})))
-    async with WebServer(hub, page).listen("127.0.0.1", 0) as url:
+    async with WebServer(hub, page, timeline=lambda: b'{"v":1}').listen("127.0.0.1", 0) as url:
         yield hub, url
 
 
@@ -73,6 +73,13 @@ async def test_files_are_served_with_their_type_and_strict_headers(page: Path) -
 async def test_nothing_else_is_served(page: Path, path: str) -> None:
     async with serving(page) as (_, url):
         assert (await get(url, path))[0] == 404
+
+
+async def test_the_session_so_far_is_served_when_asked_for(page: Path) -> None:
+    async with serving(page) as (_, url):
+        status, body, headers = await get(url, "/timeline")
+        assert (status, body, headers["Content-Type"]) == (200, '{"v":1}', "application/json")
+        assert headers["Cache-Control"] == "no-cache"
 
 
 async def test_a_client_gets_messages_and_a_clean_end(page: Path) -> None:
@@ -144,11 +151,11 @@ async def test_a_taken_port_is_a_clear_error(page: Path) -> None:
         port = urlsplit(url).port
         assert port
         with pytest.raises(ConfigError, match=f"can't serve on 127.0.0.1:{port}"):
-            async with WebServer(hub, page).listen("127.0.0.1", port):
+            async with WebServer(hub, page, timeline=lambda: b'{"v":1}').listen("127.0.0.1", port):
                 pass
 
 
 async def test_a_foreign_address_is_a_clear_error(page: Path) -> None:
     with pytest.raises(ConfigError, match="can't serve on"):
-        async with WebServer(Hub(Message("hello", "")), page).listen("host.invalid", 0):
+        async with WebServer(Hub(Message("hello", "")), page, timeline=bytes).listen("host.invalid", 0):
             pass
