@@ -79,7 +79,7 @@ MODEL_FAULTS: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
     "cut": (cut_model, ("not a TFLite model",)),
     "text": (replace_model(b"this is no model"), ("not a TFLite model",)),
     "empty": (replace_model(b""), ("not a TFLite model",)),
-    "foreign": (foreign_model, ("output", "manifest says")),
+    "foreign": (foreign_model, ("manifest says",)),
     "exchanged": (tempo_in_place_of_genre, ("is for tempo, not genre",)),
     "missing": (lambda folder: shutil.rmtree(folder / "tempo"), ("tempo", "restore")),
     "no file": (change("genre", "file", "other.tflite"), ("other.tflite", "restore")),
