@@ -109,7 +109,7 @@ class Service:
 class Client:
     """Reads every message. State: the JSON messages so far."""
 
-    def __init__(self, socket: Any) -> None:  # noqa: ANN401 - only iterated
+    def __init__(self, socket: Any) -> None:
         """Read from ``socket``."""
         self._socket = socket
         self.messages: list[Json] = []
@@ -141,7 +141,7 @@ class Client:
 
 
 @contextmanager
-def serve(*arguments: str, env: Mapping[str, str] | None = None, stdin: Any = subprocess.DEVNULL) -> Iterator[Service]:  # noqa: ANN401
+def serve(*arguments: str, env: Mapping[str, str] | None = None, stdin: Any = subprocess.DEVNULL) -> Iterator[Service]:
     """Run the service on a free port while the context lasts; gives it when its page can be opened."""
     command = [*COMMAND, "run", "--port", "0", *arguments]
     with subprocess.Popen(
