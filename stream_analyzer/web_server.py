@@ -7,7 +7,6 @@ import logging
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from websockets.asyncio.server import serve
 from websockets.datastructures import Headers
@@ -92,10 +91,10 @@ class WebServer:
 
     def _respond(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer a page request; let a WebSocket handshake of this very page, or of no page at all, go on."""
-        path = urlsplit(request.path).path
+        path = request.path.partition("?")[0]
         if path == "/ws":
             origin, host = request.headers.get("Origin"), request.headers.get("Host")
-            if origin is None or urlsplit(origin).netloc == host:
+            if origin is None or origin.partition("://")[2] == host:
                 return None
             return connection.respond(HTTPStatus.FORBIDDEN, f"origin {origin} is not this server\n")
         if path == "/timeline":

@@ -116,6 +116,16 @@ async def test_clients_that_misbehave_harm_nobody() -> None:
     assert took_s < END_LIMIT_S
 
 
+@pytest.mark.parametrize(("path", "origin", "status"), [("//[", "", 404), ("/ws", "http://[", 403), ("/?x=[", "", 200)])
+def test_malformed_addresses_are_answered(path: str, origin: str, status: int) -> None:
+    with serve("--input", "demo") as service:
+        host, port = service.address.split(":")
+        with socket.create_connection((host, int(port))) as connection:
+            sent = shake_hands(service.address).decode().replace("/ws", path).strip()
+            connection.sendall(f"{sent}\r\nOrigin: {origin}\r\n\r\n".encode())
+            assert connection.recv(100).startswith(f"HTTP/1.1 {status} ".encode())
+
+
 @pytest.mark.parametrize("path", ["/../pyproject.toml", "/%2e%2e/pyproject.toml", "//etc/passwd", "/index.html/.."])
 def test_nothing_but_the_page_is_served(path: str) -> None:
     with serve("--input", "demo") as service:
