@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -207,6 +208,25 @@ def test_command_line_that_makes_no_sense(command: Command, arguments: tuple[str
     with pytest.raises(SystemExit) as ended:
         command(*arguments)
     assert ended.value.code == 2
+
+
+@pytest.fixture
+def no_portaudio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let sounddevice fail as it does where the PortAudio library is missing."""
+    (tmp_path / "sounddevice.py").write_text('raise OSError("PortAudio library not found")\n')
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+
+
+@pytest.mark.usefixtures("no_portaudio")
+def test_missing_portaudio_names_the_package_and_files_still_work(command: Command, files: Path) -> None:
+    for arguments in (("devices",), run_flags("--input", "device")):
+        command.fails(*arguments, code=3, says=("libportaudio2",))
+    code, err, _ = command(*run_flags())
+    assert (code, len(err)) == (0, 2)
+    assert "libportaudio2" in err[0]
+    assert "demo" in err[0]
+    assert command("analyze", str(files / "good.wav"))[0] == 0
 
 
 def test_port_in_use(command: Command) -> None:
