@@ -24,6 +24,7 @@ DYNAMIC_RANGE = 8.0  # nepers of log-mel power below a frame's loudest band that
 HARMONICS = (1, 2, 3, 4, 8)  # multiples of the beat rate at which rhythm shows
 MAX_HARMONIC_HZ = 12.0  # above it a 93 ms frame holds no rhythm
 FFT_SIZE = 8192  # onset strength is zero-padded to it: 0.006 Hz a bin
+SURPRISE = 4.0  # a window that contradicts the past altogether makes it be forgotten so many times faster, plus one
 SWITCH_RATIO = 1.25  # a challenger needs this much more mass than the shown tempo
 LOCK_MASS, UNLOCK_MASS = 0.5, 0.35  # mass on the tempo and its octaves that makes and breaks a lock
 UNSTEADY_AFTER_S = 8.0  # no lock for so long, while sound comes: the tempo is unsteady, no longer searched for
@@ -152,7 +153,7 @@ class TempoTracker:
     def update(self, logits: F32, *, time_s: float) -> Tempo:
         """Take the model's logits float32 [bins] for the window that ends at ``time_s``; return the tempo now."""
         now = _softmax(np.asarray(logits, np.float64) / self._temperature)
-        keep = np.exp(-max(0.0, time_s - self._time_s) / self._time_constant_s) if self._weight > 0.0 else 0.0
+        keep = self._keep(now, elapsed_s=max(0.0, time_s - self._time_s))
         self._sum = keep * self._sum + now
         self._weight = keep * self._weight + 1.0
         self._time_s = time_s
@@ -184,6 +185,15 @@ class TempoTracker:
             state="holding",
             age_s=time_s - self._supported_s,
         )
+
+    def _keep(self, now: F64, *, elapsed_s: float) -> float:
+        """Return the share of the past that still counts: less when it disagrees with ``now``."""
+        if self._weight <= 0.0:
+            return 0.0
+        mass, past = self._near @ now, self._near @ self.posterior
+        agreement = float(mass @ past / np.sqrt((mass @ mass) * (past @ past)))
+        haste = 1.0 + SURPRISE * (1.0 - agreement)
+        return float(np.exp(-elapsed_s * haste / self._time_constant_s))
 
     def _choose(self, mass: F64) -> int:
         """Return the bin with most mass around it, staying with the shown tempo unless another is clearly stronger."""
