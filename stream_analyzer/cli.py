@@ -11,11 +11,11 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from stream_analyzer import __version__
 from stream_analyzer.config import PCM_FORMATS, Settings, load_settings, setting_help
-from stream_analyzer.errors import AudioError, DeviceNotFound, StreamAnalyzerError
+from stream_analyzer.errors import AudioError, ConfigError, DeviceNotFound, StreamAnalyzerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,9 +31,9 @@ _DEFAULT_CHANNELS = 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code."""
-    options = _parser().parse_args(arguments)
     code = 0
     try:
+        options = _parser().parse_args(arguments)
         flags = {name: value for name, value in vars(options).items() if name in Settings.__dataclass_fields__}
         settings = load_settings(flags, file=options.config)
         _set_up_logging(settings.log_level)
@@ -48,8 +48,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are ours: one line, exit 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse found wrong."""
+        msg = f"{message}; see: {self.prog} --help"
+        raise ConfigError(msg)
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="stream-analyzer", description="Genre and tempo of live sound, as a stream.")
+    parser = _Parser(prog="stream-analyzer", description="Genre and tempo of live sound, as a stream.")
     parser.add_argument("--version", action="version", version=f"stream-analyzer {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 

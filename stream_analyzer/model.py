@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import zipfile
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stream_analyzer.errors import ModelError
 from stream_analyzer.manifest import ModelManifest, load_manifest
+from stream_analyzer.native import native_stderr_closed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from stream_analyzer.types import F32
@@ -90,7 +87,7 @@ def _interpreter(path: Path, name: str) -> Any:  # noqa: ANN401 - the runtime sh
     from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - costs 66 ms that other commands need not pay
 
     try:
-        with _native_stderr_closed():
+        with native_stderr_closed():
             interpreter = Interpreter(model_path=str(path), num_threads=1)
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
@@ -98,20 +95,6 @@ def _interpreter(path: Path, name: str) -> Any:  # noqa: ANN401 - the runtime sh
         msg = f"model {name}: {path.name} is not a TFLite model this runtime can run ({reason}); export it again"
         raise ModelError(msg) from error
     return interpreter
-
-
-@contextmanager
-def _native_stderr_closed() -> Iterator[None]:
-    """Keep the runtime's own lines off standard error: it greets, and reports errors that we report better."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _check(manifest: ModelManifest, side: str, details: list[dict[str, Any]], shape: tuple[int, ...]) -> None:

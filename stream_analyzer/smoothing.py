@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from stream_analyzer.types import F32
+    from stream_analyzer.types import F32, F64
 
 
 class RollingMean:
@@ -28,7 +28,7 @@ class RollingMean:
 
     def reset(self) -> None:
         """Forget everything; equal to a new object."""
-        self._sum: F32 | float = 0.0
+        self._sum: F64 | float = 0.0
         self._weight = 0.0
         self._time_s = 0.0
 

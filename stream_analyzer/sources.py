@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from stream_analyzer.errors import AudioError
+from stream_analyzer.native import native_stderr_closed
 from stream_analyzer.threads import in_daemon_thread
 from stream_analyzer.types import AudioBlock
 
@@ -139,14 +140,16 @@ def open_sound_file(path: Path) -> Any:  # noqa: ANN401 - soundfile ships no typ
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
-        msg = f"{path}: {_reason(error)}; check the name"
+        hint = "pipe a stream in: ffmpeg -i URL -f s16le - | stream-analyzer run --input -"
+        msg = f"{path}: {_reason(error)}; {hint if ':/' in str(path) else 'check the name'}"
         raise AudioError(msg) from error
     if not stat.S_ISREG(mode):
         what = "is a folder" if stat.S_ISDIR(mode) else "is no file (raw PCM can be piped in: --input -)"
         msg = f"{path}: {what}; name a sound file"
         raise AudioError(msg)
     try:
-        file = soundfile.SoundFile(path)
+        with native_stderr_closed():
+            file = soundfile.SoundFile(path)
     except (soundfile.SoundFileError, OSError, TypeError) as error:
         msg = f"{path}: {_reason(error)}; is it a sound file? Convert it with: ffmpeg -i {path.name} sound.flac"
         raise AudioError(msg) from error
@@ -172,7 +175,8 @@ def read_blocks(path: Path, *, block_s: float = _BLOCK_S) -> Iterator[AudioBlock
         size = max(1, int(file.samplerate * block_s))
         while True:
             try:
-                samples: F32 = file.read(size, dtype="float32", always_2d=True)
+                with native_stderr_closed():
+                    samples: F32 = file.read(size, dtype="float32", always_2d=True)
             except (soundfile.SoundFileError, OSError) as error:
                 msg = f"{path}: broken after {file.tell() / file.samplerate:.1f} s: {_reason(error)}; convert it again"
                 raise AudioError(msg) from error

@@ -1,0 +1,1 @@
+"""Tests; `docs/development.md` says how they hear and see."""

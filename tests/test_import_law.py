@@ -15,7 +15,7 @@ PURE = {
     "errors", "types", "features", "manifest", "resample", "steps", "level", "rolling", "smoothing", "genre", "tempo",
     "messages", "summary", "history",
 }  # fmt: skip
-CORE = PURE | {"model", "analyzer"}
+CORE = PURE | {"native", "model", "analyzer"}
 IO = {"block_queue", "hub", "threads", "sources", "capture", "web_server", "offline", "resources", "config"}
 TOP = {"pipeline", "cli", "__main__", "__init__"}
 FORBIDDEN_IN_CORE = {"asyncio", "threading", "socket", "time", "sounddevice", "soundfile", "websockets", "aiomqtt"}
