@@ -25,19 +25,20 @@ _BANDS = np.arange(SPEC.n_mels, dtype=np.float32) / SPEC.n_mels
 class Augmentation:
     """Strengths; every ``*_share`` is a probability, levels are in natural-log units (1 = 4.3 dB)."""
 
-    stretch: float = 0.15
-    pitch: float = 0.10
-    equalizer: float = 1.4
-    contrast: float = 0.12
-    band_limit_share: float = 0.15
-    noise_share: float = 0.3
-    blur_share: float = 0.5
+    stretch: float = 0.10
+    pitch: float = 0.04
+    equalizer: float = 0.5
+    contrast: float = 0.06
+    band_limit_share: float = 0.05
+    noise_share: float = 0.15
+    noise_below: tuple[float, float] = (9.0, 16.0)
+    blur_share: float = 0.3
     quiet_share: float = 0.15
-    partial_share: float = 0.3
-    time_masks: int = 2
+    partial_share: float = 0.2
+    time_masks: int = 1
     time_mask_frames: int = 18
-    band_masks: int = 2
-    band_mask_bands: int = 14
+    band_masks: int = 1
+    band_mask_bands: int = 12
 
 
 def cut(level: U8, *, frames: int, strength: Augmentation, rng: np.random.Generator) -> U8:
@@ -61,7 +62,7 @@ def colour(window: F32, *, strength: Augmentation, rng: np.random.Generator) -> 
     window *= np.float32(1.0 + rng.uniform(-strength.contrast, strength.contrast))
     window += _response(strength=strength, rng=rng)
     if rng.random() < strength.noise_share:
-        tilt = (rng.uniform(-6.0, 1.0) * _BANDS - rng.uniform(5.0, 14.0)).astype(np.float32)
+        tilt = (rng.uniform(-6.0, 1.0) * _BANDS - rng.uniform(*strength.noise_below)).astype(np.float32)
         noise = rng.standard_normal(window.shape, np.float32)
         np.maximum(window, np.float32(0.4) * noise + tilt, out=window)
     quietest = -12.0 if rng.random() < strength.quiet_share else -3.0

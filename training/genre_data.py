@@ -41,12 +41,12 @@ class Mix:
     ``teacher`` is the weight of what `training.teach` guessed beside a clip's own label; 0 does without.
     """
 
-    gtzan: float = 0.38
-    real: float = 0.06
-    not_music: float = 0.10
-    background: float = 0.10
-    mixup: float = 0.5
-    mixup_alpha: float = 0.5
+    gtzan: float = 0.25
+    real: float = 0.04
+    not_music: float = 0.08
+    background: float = 0.05
+    mixup: float = 0.25
+    mixup_alpha: float = 0.4
     smoothing: float = 0.1
     teacher: float = 0.0
 
@@ -194,7 +194,7 @@ class GenreWindows:
         level = augment.cut(stored, frames=self._frames, strength=self._strength, rng=rng)
         window = augment.colour(from_bytes(level), strength=self._strength, rng=rng)
         if rng.random() < self._mix.background:
-            window = augment.add_power(window, self._not_music_window(rng), below=float(rng.uniform(1.0, 6.0)))
+            window = augment.add_power(window, self._not_music_window(rng), below=float(rng.uniform(2.0, 7.0)))
         return clips, index, window
 
     def _not_music_window(self, rng: np.random.Generator) -> F32:
