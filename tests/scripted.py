@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import mimetypes
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from stream_analyzer import web_server
+from stream_analyzer.history import History
 from stream_analyzer.messages import SPECTRUM_HEADER
+from stream_analyzer.types import Genre, Score, Tempo
 from tests.real_process import ROOT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route, WebSocketRoute
 
+    from stream_analyzer.types import TempoState
+
 URL = "http://analyzer.test/"
+SESSION = "k3f9"
 HELLO: dict[str, Any] = {
     "version": "0.1.0",
     "source": {"kind": "device", "name": "USB Audio CODEC: Analog Stereo (hw:1,0)", "rate_hz": 48_000, "channels": 2},
@@ -52,24 +58,60 @@ LEVEL: dict[str, Any] = {"rms_dbfs": -18.2, "peak_dbfs": -3.1, "clipping": False
 
 def status(state: str, **more: Any) -> dict[str, Any]:
     """Return the data of a status message."""
-    return {"state": state, "detail": "", "lag_s": 0.02, "lost_s": 0.0, "nonfinite": 0, "clients": 1} | more
+    return {
+        "state": state,
+        "detail": "",
+        "lag_s": 0.02,
+        "lost_s": 0.0,
+        "nonfinite": 0,
+        "clients": 1,
+        "latency_s": 0.06,
+    } | more
+
+
+def set_so_far(duration_s: int) -> History:
+    """Return the history of a made-up set: parts of four minutes, each of another tempo and genre."""
+    parts = (
+        ("electronic", 124.0),
+        ("hiphop", 92.0),
+        ("jazz", 138.0),
+        ("electronic", 127.94),
+        ("rock", 148.0),
+        ("pop", 116.0),
+    )
+    names = ("electronic", "hiphop", "jazz", "rock", "pop", "folk")
+    history = History()
+    for second in range(duration_s):
+        label, bpm = parts[second // 240 % len(parts)]
+        into_s = second % 240
+        sure = min(0.7, 0.25 + into_s / 40) - 0.08 * (second * 7 % 11) / 11
+        rest = [name for name in names if name != label]
+        scores = (Score(label, sure), *(Score(name, (1 - sure) * 0.4 / (1 + i)) for i, name in enumerate(rest)))
+        if into_s < 232:  # the sound stops for a moment between the parts
+            state: TempoState = "locked" if into_s > 6 else "searching"
+            history.add(Tempo(second + 0.2, bpm + 0.3 * (second * 5 % 7 - 3) / 3, sure, state, 0.0, ()))
+            history.add(Genre(second + 0.4, label, sure, 0.0, 0.95, scores))
+    return history
 
 
 class Scripted:
-    """Serves one page. State: the page's open sockets and the sequence number."""
+    """Serves one page. State: the page's open sockets, the sequence number, the sample clock."""
 
-    def __init__(self, page: Page) -> None:
-        """Answer every request of ``page``."""
+    url = URL
+
+    def __init__(self, page: Page, *, history: History | None = None, start_s: float = 10.0) -> None:
+        """Answer every request of ``page``; the session so far is ``history`` and now it is ``start_s``."""
+        self.timeline = (history or History()).to_dict(SESSION)
         self._page = page
         self._sockets: list[WebSocketRoute] = []
         self._seq = 0
-        self.time_s = 10.0
+        self.time_s = start_s
         page.route(f"{URL}**", self._file)
         page.route_web_socket("ws://analyzer.test/ws", self._connected)
 
-    def open(self) -> None:
+    def open(self, query: str = "") -> None:
         """Load the page and greet it."""
-        self._page.goto(URL)
+        self._page.goto(URL + query)
         self._page.wait_for_function("() => document.documentElement.dataset.line === 'open'")
         self.send("hello", HELLO)
 
@@ -77,7 +119,7 @@ class Scripted:
         """Send one message; the sample clock moves 0.1 s."""
         self._seq += kind != "hello"
         self.time_s += 0.1
-        head = {"v": 1, "type": kind, "session": "k3f9", "seq": self._seq, "time_s": self.time_s}
+        head = {"v": 1, "type": kind, "session": SESSION, "seq": self._seq, "time_s": self.time_s}
         self.send_raw(json.dumps(head | {"data": data}))
 
     def send_columns(self, count: int, *, level: int) -> None:
@@ -103,7 +145,10 @@ class Scripted:
         self._sockets.append(connection)
 
     def _file(self, route: Route) -> None:
-        name = route.request.url.removeprefix(URL) or "index.html"
+        name = urlsplit(route.request.url).path.removeprefix("/") or "index.html"
+        if name == "timeline":
+            route.fulfill(json=self.timeline)
+            return
         path = ROOT / "web" / name
         content_type = mimetypes.guess_type(name)[0] or "text/plain"
         route.fulfill(path=path, headers={**web_server._SECURITY_HEADERS, "Content-Type": content_type})

@@ -7,7 +7,7 @@ import { heightOf } from "./mel.js";
 import * as strings from "./strings.js";
 
 const FREQUENCIES_HZ = [200, 500, 1000, 2000, 4000, 8000];
-const PIXELS_PER_S = 76;
+const PIXELS_PER_S = 46;
 const LONGEST_S = 24;
 const SHORTEST_S = 4;
 
@@ -37,7 +37,7 @@ export function frequencyAxis(root, scale) {
 /** @param {HTMLElement} root @param {number} span_s */
 export function timeAxis(root, span_s) {
   const ticks = [];
-  const every_s = span_s < 8 ? 1 : 2;
+  const every_s = span_s < 8 ? 1 : span_s < 18 ? 2 : 4;
   for (let ago_s = 0; ago_s < span_s - 0.5; ago_s += every_s) {
     const tick = label("ago", ago_s === 0 ? strings.NOW : `−${ago_s}`);
     tick.style.right = `${((100 * ago_s) / span_s).toFixed(2)}%`;

@@ -27,6 +27,7 @@ const POINT = 26;
 const WIDTH = 3 * ADVANCE + POINT + 60 * SMALL;
 const THINNEST = 2.5;
 const THICKEST = 14;
+const WEIGHT_STEP = 0.5; // finer differences can't be seen, and each is a drawing
 
 /** @param {string} name @param {Record<string, string | number>} attributes */
 function element(name, attributes) {
@@ -55,8 +56,9 @@ export class Digits {
     const shown = value === null ? "---" : value.toFixed(1);
     if (shown !== this.#shown) this.#draw(shown);
     this.#shown = shown;
-    const weight = THINNEST + Math.min(1, Math.max(0, confidence)) * (THICKEST - THINNEST);
-    if (Math.abs(weight - this.#weight) < 0.1) return;
+    const fine = THINNEST + Math.min(1, Math.max(0, confidence)) * (THICKEST - THINNEST);
+    if (Math.abs(fine - this.#weight) < WEIGHT_STEP) return;
+    const weight = Math.round(fine / WEIGHT_STEP) * WEIGHT_STEP;
     this.#weight = weight;
     this.#svg.style.setProperty("--pen", weight.toFixed(2));
   }

@@ -1,27 +1,44 @@
 // @ts-check
-/** Wires the page: socket -> protocol -> state -> one drawing per animation frame, and none while nobody can see it. */
+/**
+ * Wires the page: socket -> protocol -> state -> one drawing in the animation frame after something came, none while nobody
+ * can see it. Between two of them the browser's compositor scrolls the spectrogram by itself.
+ */
 
 /** @import {SpectrumScale} from "./protocol.js" */
+/** @import {Action, State} from "./state.js" */
 
 import { frequencyAxis, secondsFor, timeAxis, windows } from "./axes.js";
+import { Details } from "./details.js";
 import { Meter } from "./meter.js";
 import { palette, RAMPS } from "./palette.js";
 import { decodeBinary, decodeText } from "./protocol.js";
+import { SetSoFar } from "./set.js";
 import { Socket } from "./socket.js";
 import { Spectrum } from "./spectrum.js";
-import { INITIAL, reduce } from "./state.js";
+import { INITIAL, latency, reduce } from "./state.js";
+import { PAGE } from "./strings.js";
+import { decodeTimeline } from "./timeline.js";
 import { byId, View } from "./view.js";
 
-/** @import {Action, State} from "./state.js" */
-
 const TEXT_EVERY_MS = 200; // words and bars: as often as anyone can read them, and to let ages grow
+const TIMELINE_EVERY_MS = 600_000; // the server's rows are thinned with age, this page's own are not
+
+for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-t]"))) {
+  element.textContent = PAGE[element.dataset.t ?? ""];
+}
+for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-label]"))) {
+  element.setAttribute("aria-label", PAGE[element.dataset.label ?? ""]);
+}
 
 /** @type {State} */
 let state = INITIAL;
 let frame = 0;
 let shownAt = -Infinity;
+let wire_s = 0; // half the shortest round trip to the server
 
-const view = new View();
+const view = new View((ratio) => dispatch({ kind: "show", ratio }));
+const details = new Details();
+const set = new SetSoFar();
 const meter = new Meter(byId("meter-cover"), byId("meter-peak"));
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -37,15 +54,31 @@ function dispatch(action) {
   wake();
 }
 
-/** A hello came: take over its scale and the windows of its models. @param {string} sessionBefore */
+/** A hello came: take over its scale, the windows of its models, and what was before. @param {string} sessionBefore */
 function greet(sessionBefore) {
   if (!state.hello) return;
   if (JSON.stringify(state.hello.spectrum) !== JSON.stringify(scale)) {
     scale = state.hello.spectrum;
+    spectrum.stop();
     spectrum = newSpectrum();
   }
   if (state.session !== sessionBefore) spectrum.cut();
   layOut();
+  void recall();
+}
+
+/** Ask the server for the set so far. A server that has none, or has just gone, is no trouble: rows come by message too. */
+async function recall() {
+  try {
+    const asked = performance.now();
+    const answer = await fetch("timeline");
+    const trip_s = (performance.now() - asked) / 1000;
+    wire_s = wire_s ? Math.min(wire_s, trip_s / 2) : trip_s / 2;
+    const timeline = answer.ok ? decodeTimeline(await answer.json()) : null;
+    if (timeline) dispatch({ kind: "timeline", ...timeline });
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof SyntaxError)) throw error;
+  }
 }
 
 function newSpectrum() {
@@ -55,13 +88,22 @@ function newSpectrum() {
   return made;
 }
 
-/** Fit the time axis to the width there is. */
+/** Fit the time axes to the width there is. */
 function layOut() {
   const span_s = secondsFor(byId("waterfall").clientWidth);
   spectrum.span(span_s);
   frequencyAxis(byId("frequencies"), scale);
   timeAxis(byId("seconds"), span_s);
   windows(byId("windows"), state.hello?.models ?? [], span_s);
+  set.layOut();
+  wake();
+}
+
+function recolour() {
+  const scheme = dark.matches ? "dark" : "light";
+  spectrum.colour(palette(RAMPS[scheme]));
+  set.colour(scheme);
+  view.colour(scheme);
   wake();
 }
 
@@ -74,13 +116,14 @@ function wake() {
 function draw(now) {
   frame = 0;
   const clock = Math.max(now, performance.now()); // a message may be newer than the frame's own time
-  const scrolling = spectrum.draw(now);
-  const falling = meter.draw(state.level, clock);
-  if (now - shownAt >= TEXT_EVERY_MS) {
-    view.show(state, clock);
-    shownAt = now;
-  }
-  if (scrolling || falling) wake();
+  spectrum.draw();
+  meter.draw(state.level, clock);
+  if (now - shownAt < TEXT_EVERY_MS - 20) return;
+  const latency_s = latency(state, clock, wire_s + spectrum.behind_s);
+  view.show(state, clock, latency_s);
+  details.show(state, latency_s);
+  set.show(state.rows);
+  shownAt = now;
 }
 
 const url = new URL("ws", location.href);
@@ -100,11 +143,10 @@ const socket = new Socket(url.href, {
   },
 });
 
-new ResizeObserver(layOut).observe(byId("waterfall"));
-dark.addEventListener("change", () => {
-  spectrum.colour(palette(dark.matches ? RAMPS.dark : RAMPS.light));
-  wake();
-});
+const places = new ResizeObserver(layOut);
+places.observe(byId("waterfall"));
+places.observe(byId("set-plot"));
+dark.addEventListener("change", recolour);
 calm.addEventListener("change", () => spectrum.reduceMotion(calm.matches));
 addEventListener("online", () => socket.retryNow());
 document.addEventListener("visibilitychange", () => {
@@ -113,4 +155,5 @@ document.addEventListener("visibilitychange", () => {
   wake();
 });
 setInterval(() => document.hidden || wake(), TEXT_EVERY_MS);
-wake();
+setInterval(recall, TIMELINE_EVERY_MS);
+recolour();

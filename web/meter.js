@@ -33,7 +33,7 @@ export function move(needle, level, elapsed_s) {
 /** Fraction of the scale, 0 at the floor and 1 at full scale. @param {number} dbfs */
 const place = (dbfs) => Math.min(1, Math.max(0, 1 - dbfs / FLOOR_DB));
 
-/** The meter on the page: a full bar, a cover that is drawn back from it, and a line. Only the compositor has work. */
+/** The meter on the page: a full bar, a cover drawn back from it, and a line, moved in steps like a row of lamps. */
 export class Meter {
   #cover;
   #peak;
@@ -53,7 +53,7 @@ export class Meter {
    * @returns {boolean} whether it still moves
    */
   draw(received, now) {
-    const elapsed_s = Math.min(0.1, Math.max(0, (now - this.#lastFrame) / 1000));
+    const elapsed_s = Math.min(0.5, Math.max(0, (now - this.#lastFrame) / 1000));
     this.#lastFrame = now;
     const fresh = received && now - received.at < HOLD_FRESH_S * 1000 ? received.data : null;
     this.#needle = move(this.#needle, fresh, elapsed_s);

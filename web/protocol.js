@@ -9,10 +9,10 @@
  * @typedef {"searching" | "locked" | "holding" | "unsteady"} TempoState
  * @typedef {{bpm: number, confidence: number, state: TempoState, age_s: number, alternatives: Alternative[]}} Tempo
  * @typedef {{label: string, p: number}} Score
- * @typedef {{label: string, confidence: number, age_s: number, music: number, top: Score[]}} Genre
+ * @typedef {{label: string, confidence: number, age_s: number, music: number, top: Score[], sub: Score | null}} Genre
  * @typedef {{rms_dbfs: number, peak_dbfs: number, clipping: boolean}} Level
  * @typedef {"starting" | "warming" | "live" | "silent" | "degraded" | "device_lost" | "ended"} SourceState
- * @typedef {{state: SourceState, detail: string, lag_s: number, lost_s: number, nonfinite: number, clients: number}} Status
+ * @typedef {{state: SourceState, detail: string, lag_s: number, lost_s: number, nonfinite: number, clients: number, latency_s: number}} Status
  * @typedef {{name: string, version: string, task: string, window_s: number, first_s: number}} Model
  * @typedef {{low_hz: number, high_hz: number, floor_db: number, ceil_db: number, bands: number, columns_per_s: number}} SpectrumScale
  * @typedef {{version: string, source: {kind: string, name: string, rate_hz: number, channels: number},
@@ -66,6 +66,9 @@ function oneOf(value, allowed) {
   return /** @type {T} */ (word);
 }
 
+/** @param {Fields} one */
+const score = (one) => ({ label: text(one.label), p: number(one.p) });
+
 /** @type {Record<string, (data: Fields) => unknown>} */
 const READERS = {
   hello: (data) => {
@@ -110,7 +113,8 @@ const READERS = {
     confidence: number(data.confidence),
     age_s: number(data.age_s, 0),
     music: number(data.music, 1),
-    top: list(data.top).map(fields).map((one) => ({ label: text(one.label), p: number(one.p) })),
+    top: list(data.top).map(fields).map(score),
+    sub: data.sub ? score(fields(data.sub)) : null, // a style within the genre, where a model knows any
   }),
   level: (data) => ({
     rms_dbfs: number(data.rms_dbfs),
@@ -124,6 +128,7 @@ const READERS = {
     lost_s: number(data.lost_s, 0),
     nonfinite: number(data.nonfinite, 0),
     clients: number(data.clients, 0),
+    latency_s: number(data.latency_s, 0),
   }),
 };
 

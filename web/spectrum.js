@@ -1,17 +1,21 @@
 // @ts-check
 /**
- * The scrolling spectrogram. Columns are kept as levels in a ring and painted once each into an off-screen picture; a frame
- * then costs two copies of that picture and one transform, and the browser's compositor does the scaling.
- * Playback runs a little behind what has arrived, so that columns coming in bunches still move evenly.
+ * The scrolling spectrogram: a strip of columns, painted once each, that the browser's compositor moves by itself, so that
+ * the page has work only when columns come. Playback runs a little behind what has arrived, for columns come in bunches;
+ * its speed follows the analyzer's clock.
  */
 
 /** @import {SpectrumFrame, SpectrumScale} from "./protocol.js" */
 
 const KEPT_S = 26;
+const AHEAD_S = 20; // room on the strip for what is to come; then it starts anew
 const BEHIND_S = 0.16; // playback delay: one and a half bunches of columns
-const CATCH_UP = 0.02; // change of speed for each column too early or too late
 const JUMP_S = 0.6;
 const SLACK_S = 0.2; // frames and the steps they come in don't end together; more than this apart is a gap
+const OFF_COLUMNS = 2.5; // so much too early or late, on average, changes the speed
+const SPEED_PER_COLUMN = 0.01;
+const MOST_SPEED = 0.1;
+const AVERAGED = 0.1;
 const SHOWN_DB = [-45, 34]; // between the first and the last colour
 const CONTRAST = 1.6; // above 1 keeps the background dark without hiding what is faint
 
@@ -22,17 +26,17 @@ export class Spectrum {
   #capacity;
   #levels;
   #heard; // 1 where a column was received, 0 in a gap
-  #picture;
-  #pictureContext;
   #pixels = new Uint32Array(256);
   #visible = 100;
   #head = 0; // columns since the start; the ring holds the last `capacity`
   #painted = 0;
-  #shown = 0; // the column at the right edge, with its fraction
-  #drawnEnd = -1;
-  #stalled = true;
+  #origin = 0; // the column at the left end of the strip
   #expected_s = Number.NaN; // the sample clock at the head
-  #lastFrame = 0;
+  /** @type {Animation | null} */ #motion = null;
+  #running = false;
+  #still = 0; // the column at the right edge while nothing moves
+  #off = 0;
+  #timer = 0;
   #reducedMotion = false;
 
   /** @param {HTMLCanvasElement} canvas @param {SpectrumScale} scale */
@@ -43,19 +47,26 @@ export class Spectrum {
     this.#capacity = Math.ceil(KEPT_S * scale.columns_per_s);
     this.#levels = new Uint8Array(this.#capacity * scale.bands);
     this.#heard = new Uint8Array(this.#capacity);
-    this.#picture = document.createElement("canvas");
-    this.#picture.width = this.#capacity;
-    this.#picture.height = scale.bands;
-    this.#pictureContext = /** @type {CanvasRenderingContext2D} */ (this.#picture.getContext("2d"));
+  }
+
+  /** Let go of the canvas: another takes its place. */
+  stop() {
+    clearTimeout(this.#timer);
+    this.#motion?.cancel();
+  }
+
+  /** Seconds that the newest column waits before it is seen. */
+  get behind_s() {
+    return Math.max(0, this.#head - this.#shown()) / this.#scale.columns_per_s;
   }
 
   /** Show the last `seconds` over the width. @param {number} seconds */
   span(seconds) {
     this.#visible = Math.min(this.#capacity - 60, Math.round(seconds * this.#scale.columns_per_s));
-    this.#canvas.width = this.#visible + 1;
+    this.#canvas.width = this.#visible + AHEAD_S * this.#scale.columns_per_s;
     this.#canvas.height = this.#scale.bands;
-    this.#canvas.style.width = `${(100 * (this.#visible + 1)) / this.#visible}%`;
-    this.#drawnEnd = -1;
+    this.#canvas.style.width = `${(100 * this.#canvas.width) / this.#visible}%`;
+    this.#startAt(this.#shown());
   }
 
   /** Use these colours from the quietest to the loudest, for all that is shown. @param {Uint32Array} palette */
@@ -67,13 +78,13 @@ export class Spectrum {
       const part = Math.min(1, Math.max(0, (db - low) / (high - low)));
       return palette[Math.round(255 * part ** CONTRAST)];
     });
-    this.#painted = Math.max(0, this.#head - this.#capacity);
-    this.#drawnEnd = -1;
+    this.#painted = this.#origin;
   }
 
   /** Step once a second instead of scrolling. @param {boolean} reduced */
   reduceMotion(reduced) {
     this.#reducedMotion = reduced;
+    this.#startAt(this.#shown());
   }
 
   /** Take in columns; audio that is missing between them becomes a gap of its length. @param {SpectrumFrame} frame */
@@ -90,7 +101,7 @@ export class Spectrum {
       this.#levels.set(levels.subarray(column * bands, (column + 1) * bands), slot * bands);
       this.#heard[slot] = 1;
     }
-    this.#painted = Math.max(this.#painted, this.#head - this.#capacity);
+    this.#follow();
   }
 
   /** Another session begins: its clock has nothing to do with the one before. */
@@ -99,52 +110,89 @@ export class Spectrum {
     this.#expected_s = Number.NaN;
   }
 
+  /** Paint the columns that came since the last time. */
+  draw() {
+    const first = Math.max(0, this.#painted, this.#head - this.#capacity);
+    for (let column = first; column < this.#head; ) {
+      const slot = column % this.#capacity;
+      const count = Math.min(this.#head - column, this.#capacity - slot);
+      this.#context.putImageData(this.#image(slot, count), column - this.#origin, 0);
+      column += count;
+    }
+    this.#painted = this.#head;
+  }
+
   /** @param {number} missing columns; negative when the clock went back, which is marked by a thin gap */
   #gap(missing) {
     const width = missing < 0 ? 3 : Math.min(missing, this.#capacity);
     for (let column = 0; column < width; column++) this.#heard[this.#head++ % this.#capacity] = 0;
   }
 
-  /**
-   * Draw what is due at `now` (ms).
-   * @param {number} now
-   * @returns {boolean} whether the picture will move on by itself
-   */
-  draw(now) {
-    const moving = this.#advance(now);
-    const rate = this.#scale.columns_per_s;
-    const shown = this.#reducedMotion ? Math.floor(this.#shown / rate) * rate : this.#shown;
-    const end = Math.ceil(shown);
-    this.#paint();
-    if (end !== this.#drawnEnd) this.#copy(end);
-    const shift = (100 * (end - shown)) / (this.#visible + 1);
-    this.#canvas.style.transform = `translateX(${shift.toFixed(3)}%)`;
-    return moving;
+  /** The column at the right edge, with its fraction. */
+  #shown() {
+    if (!this.#running || !this.#motion) return this.#still;
+    const moved_s = Number(this.#motion.currentTime ?? 0) / 1000;
+    return Math.min(this.#head, this.#origin + this.#visible + moved_s * this.#scale.columns_per_s);
   }
 
-  /** Move playback to `now`. @param {number} now */
-  #advance(now) {
+  /** Keep playback a little behind the head: start, jump, or change speed. */
+  #follow() {
     const rate = this.#scale.columns_per_s;
+    if (this.#reducedMotion) {
+      const whole = Math.floor(this.#head / rate) * rate;
+      if (whole !== this.#still || this.#head < rate) this.#startAt(whole);
+      return;
+    }
     const behind = BEHIND_S * rate;
-    const elapsed_s = Math.min(0.1, Math.max(0, (now - this.#lastFrame) / 1000));
-    this.#lastFrame = now;
-    const waiting = this.#head - this.#shown;
-    if (waiting > behind + JUMP_S * rate) this.#shown = this.#head - behind;
-    if (this.#stalled && waiting < behind) return false; // the next columns will wake it
-    const speed = rate * Math.max(0, 1 + CATCH_UP * (waiting - behind));
-    this.#shown = Math.min(this.#head, this.#shown + elapsed_s * speed);
-    this.#stalled = this.#shown >= this.#head;
-    return !this.#stalled;
+    const waiting = this.#head - this.#shown();
+    const full = this.#head - this.#origin > this.#canvas.width - rate;
+    if (waiting > behind + JUMP_S * rate) this.#startAt(this.#head - behind);
+    else if (!this.#running && waiting >= behind) this.#startAt(this.#still);
+    else if (full) this.#startAt(this.#shown());
+    else if (this.#running) this.#steer(waiting - behind);
   }
 
-  /** Paint the columns that came since the last frame into the off-screen picture. */
-  #paint() {
-    while (this.#painted < this.#head) {
-      const slot = this.#painted % this.#capacity;
-      const count = Math.min(this.#head - this.#painted, this.#capacity - slot);
-      this.#pictureContext.putImageData(this.#image(slot, count), slot, 0);
-      this.#painted += count;
-      this.#drawnEnd = -1;
+  /** @param {number} off columns too late (or early, below 0) */
+  #steer(off) {
+    this.#off += AVERAGED * (off - this.#off);
+    const speed = this.#motion?.playbackRate ?? 1;
+    const wanted = Math.abs(this.#off) < OFF_COLUMNS ? speed : 1 + Math.min(MOST_SPEED, Math.max(-MOST_SPEED, this.#off * SPEED_PER_COLUMN));
+    const settled = speed !== 1 && Math.abs(this.#off) < 0.5;
+    if (settled) this.#motion?.updatePlaybackRate(1);
+    else if (Math.abs(wanted - speed) > 0.01) this.#motion?.updatePlaybackRate(wanted);
+  }
+
+  /** Begin the strip anew, with `shown` at the right edge of what is seen. @param {number} shown */
+  #startAt(shown) {
+    const rate = this.#scale.columns_per_s;
+    this.#motion?.cancel();
+    this.#motion = null;
+    this.#still = shown;
+    this.#origin = Math.floor(shown) - this.#visible;
+    this.#painted = this.#origin;
+    this.#context.clearRect(0, 0, this.#canvas.width, this.#canvas.height);
+    this.#off = 0;
+    const width = this.#canvas.width;
+    const place = (/** @type {number} */ columns) => `translateX(${((-100 * columns) / width).toFixed(4)}%)`;
+    const rest = shown - Math.floor(shown);
+    this.#canvas.style.transform = place(rest);
+    this.#running = !this.#reducedMotion && this.#head - shown >= 1;
+    if (!this.#running) return;
+    const length = width - this.#visible;
+    this.#motion = this.#canvas.animate({ transform: [place(0), place(length)] }, { duration: (1000 * length) / rate, fill: "forwards" });
+    this.#motion.startTime = Number(document.timeline.currentTime) - (1000 * rest) / rate;
+    this.#watch();
+  }
+
+  /** Stand still where the columns end. */
+  #watch() {
+    clearTimeout(this.#timer);
+    const left_s = (this.#head - this.#shown()) / this.#scale.columns_per_s;
+    if (left_s > 0.004) {
+      this.#timer = setTimeout(() => this.#watch(), left_s * 1000);
+    } else {
+      this.#startAt(this.#head);
+      this.draw();
     }
   }
 
@@ -161,20 +209,5 @@ export class Spectrum {
       }
     }
     return image;
-  }
-
-  /** Copy the columns that end at `end` from the ring onto the canvas, in its two pieces. @param {number} end */
-  #copy(end) {
-    const { bands } = this.#scale;
-    const width = this.#visible + 1;
-    const first = Math.max(0, end - width, this.#head - this.#capacity);
-    this.#context.clearRect(0, 0, width, bands);
-    for (let column = first; column < end; ) {
-      const slot = column % this.#capacity;
-      const count = Math.min(end - column, this.#capacity - slot);
-      this.#context.drawImage(this.#picture, slot, 0, count, bands, width - end + column, 0, count, bands);
-      column += count;
-    }
-    this.#drawnEnd = end;
   }
 }

@@ -5,6 +5,9 @@
  */
 
 /** @import {Genre, Hello, Level, Message, Status, Tempo} from "./protocol.js" */
+/** @import {Row} from "./timeline.js" */
+
+import { join, prolong } from "./timeline.js";
 
 /**
  * @template T
@@ -28,11 +31,14 @@
  * @property {Received<Status> | null} status
  * @property {readonly string[]} slots genre labels in the order of their bars
  * @property {number} clippedAt when clipping was last heard
+ * @property {readonly Row[]} rows the set so far
+ * @property {number} ratio this viewer's choice: what the shown tempo is to the one that was heard
  */
 
 /**
  * @typedef {{kind: "open", at: number} | {kind: "lost", at: number, wait_s: number}
- *   | {kind: "message", at: number, message: Message} | {kind: "columns", at: number, seq: number, time_s: number}} Action
+ *   | {kind: "message", at: number, message: Message} | {kind: "columns", at: number, seq: number, time_s: number}
+ *   | {kind: "timeline", session: string, rows: readonly Row[]} | {kind: "show", ratio: number}} Action
  *
  * @typedef {"connecting" | "offline" | "device_lost" | "ended" | "starting" | "silent" | "stalled" | "clipping" | "degraded"
  *   | "not_music" | "warming" | "live"} Situation
@@ -59,6 +65,8 @@ export const INITIAL = Object.freeze({
   status: null,
   slots: Object.freeze([]),
   clippedAt: -Infinity,
+  rows: Object.freeze([]),
+  ratio: 1,
 });
 
 /**
@@ -79,6 +87,10 @@ export function reduce(state, action) {
       return receive(state, action.message, action.at);
     case "columns": // the only kind that is never repeated to a late joiner, so counting starts with it
       return { ...count(state, action.seq, true), ...clock(state, action.time_s, action.at) };
+    case "timeline":
+      return action.session === state.session ? { ...state, rows: join(action.rows, state.rows) } : state;
+    case "show":
+      return { ...state, ratio: action.ratio };
   }
 }
 
@@ -109,10 +121,10 @@ function value(state, message, at) {
   const { seq } = message;
   switch (message.type) {
     case "tempo":
-      return { tempo: { data: message.data, at, seq } };
+      return { tempo: { data: message.data, at, seq }, rows: prolong(state.rows, message, message.time_s) };
     case "genre": {
       const slots = stableSlots(state.slots, message.data.top.map((score) => score.label));
-      return { slots, genre: { data: message.data, at, seq } };
+      return { slots, genre: { data: message.data, at, seq }, rows: prolong(state.rows, message, message.time_s) };
     }
     case "level":
       return { clippedAt: message.data.clipping ? at : state.clippedAt, level: { data: message.data, at, seq } };
@@ -151,6 +163,17 @@ export function situation(state, now) {
   if (now - state.clippedAt < CLIPPING_SHOWN_MS) return "clipping";
   if (status === "degraded" || status === "warming") return status;
   return state.genre && state.genre.data.music < 0.5 ? "not_music" : "live";
+}
+
+/**
+ * Seconds from a sound to what the page shows of it, or null while no sound comes: what the analyzer measured and what this
+ * page adds.
+ * @param {State} state
+ * @param {number} now
+ * @param {number} here_s
+ */
+export function latency({ status, movedAt }, now, here_s) {
+  return status && status.data.latency_s > 0 && now - movedAt < STALLED_MS ? status.data.latency_s + here_s : null;
 }
 
 /**

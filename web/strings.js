@@ -1,8 +1,42 @@
 // @ts-check
-/** Every word on the page that code puts there. */
+/** Every word on the page: what index.html shows before this file is there stands here too, a test holds them equal. */
 
 /** @import {Situation} from "./state.js" */
+/** @import {State} from "./state.js" */
 /** @import {TempoState} from "./protocol.js" */
+/** @import {Row} from "./timeline.js" */
+
+/** Words of index.html, by its data-t and data-label. @type {Record<string, string>} */
+export const PAGE = {
+  connecting: "Connecting",
+  looking: "Looking for the analyzer.",
+  tempo: "Tempo",
+  unsure: "Not sure yet",
+  bpm: "BPM",
+  searching: "Searching",
+  alternatives: "Other tempi that fit: tap one to see it instead",
+  genre: "Genre",
+  likeliest: "Likeliest genres",
+  sound: "Sound",
+  spectrogram: "Spectrogram of the last seconds: time from left to right, frequency from low to high",
+  meter: "Level meter",
+  clip: "clip",
+  set: "The set so far",
+  zoom: "How much of it",
+  plot: "Tempo and genre over time: arrow keys read values",
+  device: "Device",
+  input: "Input",
+  latency: "Sound to screen",
+  lag: "Lag",
+  lost: "Audio lost",
+  nonfinite: "Bad samples",
+  skipped: "Messages skipped",
+  viewers: "Viewers",
+  models: "Models",
+  session: "session",
+  explain: "What the numbers mean",
+  close: "Close",
+};
 
 /** @type {Record<Situation, {title: string, advice: string, tone: "calm" | "wait" | "warn" | "alarm"}>} */
 export const SITUATIONS = {
@@ -43,13 +77,17 @@ const RELATIONS = [
   [3, "triple"],
 ];
 
+export const RATIOS = RELATIONS.map(([ratio]) => ratio);
+
 /** Genres whose name is more than their label with a capital letter. @type {Record<string, string>} */
 const GENRES = { hiphop: "Hip-Hop", "hip-hop": "Hip-Hop", rnb: "R&B", "drum and bass": "Drum & Bass" };
 
 /** @param {string} label */
 export const genre = (label) => GENRES[label] ?? label.charAt(0).toUpperCase() + label.slice(1);
 
-export const UNSURE = "Not sure yet";
+export const UNSURE = PAGE.unsure;
+export const GUESS = "only a guess";
+export const REJECTED = "not music";
 export const NONE = "–";
 export const NOW = "now";
 
@@ -72,12 +110,16 @@ export function age(seconds) {
 /** @param {number} part */
 export const music = (part) => `${percent(part)} music`;
 
-/** What another tempo is to the shown one. @param {number} other @param {number} shown */
-export function relation(other, shown) {
-  const ratio = other / shown;
+/** What another tempo is to the shown one. @param {number} ratio @returns {{ratio: number, name: string} | null} */
+export function relation(ratio) {
   const known = RELATIONS.find(([value]) => Math.abs(ratio / value - 1) < 0.03);
-  return known ? known[1] : "or";
+  return known ? { ratio: known[0], name: known[1] } : null;
 }
+
+export const OR = "or";
+
+/** What the viewer has chosen to see. @param {number} ratio @param {number} heard_bpm */
+export const choice = (ratio, heard_bpm) => `Shown: ${relation(ratio)?.name ?? OR} of what is heard, ${bpm(heard_bpm)}. Your choice, on this screen alone.`;
 
 /** A length of time as minutes and seconds, with hours when there are any. @param {number} seconds */
 export function clock(seconds) {
@@ -123,3 +165,80 @@ export function spoken(title, advice, tempo, genre) {
   const numbers = tempo === null ? [] : [`${bpm(tempo)} beats per minute`];
   return [`${title}.`, advice, [...numbers, genre].filter(Boolean).join(", ")].filter(Boolean).join(" ");
 }
+
+/** @param {number | null} latency_s */
+export const milliseconds = (latency_s) => (latency_s === null ? NONE : `${Math.round(latency_s * 1000)}\u00a0ms`);
+
+/** @param {number} zoom_s 0 is all */
+export const zoom = (zoom_s) => (zoom_s ? `${zoom_s / 60}\u00a0min` : "All");
+
+/** @param {number} count */
+export const changes = (count) => (count === 0 ? "No change of genre or tempo yet" : count === 1 ? "One change of genre or tempo" : `${count} changes of genre or tempo`);
+
+/** What was heard at a time. @param {number} time_s @param {Row | null} row */
+export function reading(time_s, row) {
+  if (!row) return `${clock(time_s)}  nothing to hear`;
+  const tempo = row.bpm > 0 ? [`${bpm(row.bpm)} BPM`, TEMPO_STATES[row.state].toLowerCase()] : [];
+  const genres = row.music < 0.5 ? [REJECTED] : row.top.slice(0, 2).map(({ label, p }) => `${genre(label)} ${percent(p)}`);
+  return [clock(time_s), ...tempo, ...(row.top.length ? genres : [])].join("  ");
+}
+
+/** @param {State} state @param {string} task */
+function windowOf(state, task) {
+  const model = state.hello?.models.find((one) => one.task === task);
+  return model ? `${Math.round(model.window_s)}\u00a0s` : NONE;
+}
+
+/**
+ * The details panel: each number, its present value and a sentence.
+ * @type {readonly {term: string, sentence: string, value: (state: State, latency_s: number | null) => string}[]}
+ */
+export const DETAILS = [
+  {
+    term: "Tempo",
+    sentence: "Beats per minute. Halving or doubling it changes how you count, not how fast the music is; tap half or double to count your way.",
+    value: ({ tempo }) => (tempo ? bpm(tempo.data.bpm) : NONE),
+  },
+  {
+    term: "Sure",
+    sentence: "How likely the number is right, as the model judges it. The thicker the numerals, the surer.",
+    value: ({ tempo }) => (tempo ? percent(tempo.data.confidence) : NONE),
+  },
+  {
+    term: "Locked, holding, unsteady, searching",
+    sentence: "Locked follows a steady beat. Holding keeps the last sure number through a break. Unsteady means the beat wavers. Searching has found none yet.",
+    value: ({ tempo }) => (tempo ? TEMPO_STATES[tempo.data.state] : NONE),
+  },
+  {
+    term: "Genre",
+    sentence: "What the music is most like among the genres that the model knows; the bars share 100\u00a0% with all those not shown.",
+    value: (state) => (state.genre ? genre(state.genre.data.label) : NONE),
+  },
+  {
+    term: "Music",
+    sentence: "How likely it is music at all. Below 50\u00a0% tempo and genre mean little, and the page says so.",
+    value: (state) => (state.genre ? percent(state.genre.data.music) : NONE),
+  },
+  {
+    term: "Tempo hears",
+    sentence: "The stretch of sound that each tempo is judged by, marked below the spectrogram. After a change it takes about that long to be sure again.",
+    value: (state) => windowOf(state, "tempo"),
+  },
+  { term: "Genre hears", sentence: "The same for the genre.", value: (state) => windowOf(state, "genre") },
+  {
+    term: "Sound to screen",
+    sentence: "From a sound's arrival at the analyzer until it is in the spectrogram here: measured there and here, plus half the shortest round trip between. The sound card and the display come on top.",
+    value: (_, latency_s) => milliseconds(latency_s),
+  },
+  {
+    term: "Lag",
+    sentence: "Sound that waits to be analysed. It stays near zero unless the computer is too busy.",
+    value: ({ status }) => (status ? seconds(status.data.lag_s) : NONE),
+  },
+  {
+    term: "Audio lost",
+    sentence: "Sound that never arrived since the start, or was dropped because the computer was too busy.",
+    value: ({ status }) => (status ? seconds(status.data.lost_s) : NONE),
+  },
+  { term: "Viewers", sentence: "Pages and programs that follow along now.", value: ({ status }) => (status ? String(status.data.clients) : NONE) },
+];

@@ -6,6 +6,7 @@
 
 import { Dial } from "./dial.js";
 import { Digits } from "./digits.js";
+import { colourOf } from "./families.js";
 import { age_s, situation } from "./state.js";
 import * as strings from "./strings.js";
 
@@ -13,6 +14,8 @@ const CONFIDENT = 0.4; // below this the top genre is called a guess
 const STALE_S = 4;
 const SPOKEN_EVERY_MS = 12_000;
 const BARS = 5;
+const CHOICES = [1 / 2, 2]; // offered even when the analyzer names none
+const RANGE_BPM = [30, 320];
 
 /** @param {string} id @returns {HTMLElement} */
 export function byId(id) {
@@ -41,12 +44,38 @@ class Bar {
     this.root.append(this.#name, this.#rail, this.#part);
   }
 
-  /** @param {string} label @param {number} p @param {boolean} leads */
-  show(label, p, leads) {
+  /** @param {string} label @param {number} p @param {boolean} leads @param {"dark" | "light"} scheme */
+  show(label, p, leads, scheme) {
+    this.#name.style.setProperty("--family", label ? colourOf(label, scheme) : "transparent");
     this.#name.textContent = strings.genre(label);
     this.#part.textContent = label ? strings.percent(p) : "";
     this.#rail.style.setProperty("--p", p.toFixed(3));
     this.root.classList.toggle("leads", leads);
+  }
+}
+
+/** Another tempo that can be seen instead: its name and number on a button that stays, so that it keeps the focus. */
+class Choice {
+  root = document.createElement("li");
+  #button = document.createElement("button");
+  #value = document.createElement("b");
+  #name = document.createTextNode("");
+
+  /** @param {number} ratio @param {(ratio: number) => void} choose */
+  constructor(ratio, choose) {
+    this.ratio = ratio;
+    this.#button.type = "button";
+    this.#button.append(this.#name, this.#value);
+    this.#button.addEventListener("click", () => choose(ratio));
+    this.root.append(this.#button);
+  }
+
+  /** @param {number} bpm 0 hides it @param {boolean} chosen */
+  show(bpm, chosen) {
+    this.root.hidden = bpm === 0 && !chosen;
+    this.#name.data = `${strings.relation(this.ratio)?.name ?? strings.OR} `;
+    this.#value.textContent = bpm ? strings.bpm(bpm) : "";
+    this.#button.setAttribute("aria-pressed", String(chosen));
   }
 }
 
@@ -57,17 +86,29 @@ export class View {
   /** @type {State | null} */ #last = null;
   #spokenAt = -Infinity;
   #spokenKey = "";
+  /** @type {"dark" | "light"} */ #scheme = "dark";
+  #choices;
 
-  constructor() {
+  /** @param {(ratio: number) => void} choose what to do when a viewer wants to see another tempo */
+  constructor(choose) {
     byId("bars").append(...this.#bars.map((bar) => bar.root));
+    const toggle = (/** @type {number} */ ratio) => choose(ratio === this.#last?.ratio ? 1 : ratio);
+    this.#choices = strings.RATIOS.map((ratio) => new Choice(ratio, toggle));
+    byId("alternatives").append(...this.#choices.map((choice) => choice.root));
   }
 
-  /** Show `state` as it is at `now` (ms). @param {State} state @param {number} now */
-  show(state, now) {
+  /** @param {"dark" | "light"} scheme */
+  colour(scheme) {
+    this.#scheme = scheme;
+    this.#genre(this.#last?.genre?.data ?? null, this.#last?.slots ?? []);
+  }
+
+  /** Show `state` as it is at `now` (ms). @param {State} state @param {number} now @param {number | null} latency_s */
+  show(state, now, latency_s) {
     const before = this.#last;
     this.#last = state;
     this.#situation(state, now);
-    if (state.tempo !== before?.tempo) this.#tempo(state.tempo?.data ?? null);
+    if (state.tempo !== before?.tempo || state.ratio !== before?.ratio) this.#tempo(state.tempo?.data ?? null, state.ratio);
     if (state.genre !== before?.genre) this.#genre(state.genre?.data ?? null, state.slots);
     if (state.hello !== before?.hello) this.#hello(state.hello);
     if (state.status !== before?.status || state.skipped !== before?.skipped) this.#counters(state);
@@ -76,6 +117,7 @@ export class View {
     this.#age("tempo", state.tempo, now);
     this.#age("genre", state.genre, now);
     write("clock", strings.clock(state.time_s));
+    write("latency", strings.milliseconds(latency_s));
     this.#speak(state, now);
   }
 
@@ -100,23 +142,27 @@ export class View {
     return key === "warming" && first_s > 0 ? strings.first(first_s) : advice;
   }
 
-  /** @param {Tempo | null} tempo */
-  #tempo(tempo) {
+  /** @param {Tempo | null} tempo @param {number} ratio of what is shown to what was heard */
+  #tempo(tempo, ratio) {
     const known = tempo !== null && tempo.bpm > 0;
+    const heard = known ? tempo.bpm : 0;
     const alternatives = known ? tempo.alternatives : [];
-    this.#digits.show(known ? tempo.bpm : null, known ? tempo.confidence : 0);
-    this.#dial.show(known ? tempo.bpm : null, alternatives);
-    write("bpm", known ? `${strings.bpm(tempo.bpm)} BPM` : strings.UNSURE);
+    const shown = heard * ratio;
+    this.#digits.show(known ? shown : null, known ? tempo.confidence : 0);
+    this.#dial.show(known ? shown : null, ratio === 1 ? alternatives : [...alternatives, { bpm: heard, salience: 1 }]);
+    write("bpm", known ? `${strings.bpm(shown)} BPM` : strings.UNSURE);
     write("tempo-confidence", known ? strings.sure(tempo.confidence) : "");
-    byId("alternatives").replaceChildren(
-      ...alternatives.map((other) => {
-        const item = document.createElement("li");
-        const value = document.createElement("b");
-        value.textContent = strings.bpm(other.bpm);
-        item.append(`${strings.relation(other.bpm, tempo?.bpm ?? 1)} `, value);
-        return item;
-      }),
-    );
+    write("choice", known && ratio !== 1 ? strings.choice(ratio, heard) : "");
+    byId("tempo").classList.toggle("chosen", ratio !== 1);
+    const offered = new Map(CHOICES.map((one) => [one, heard * one]));
+    for (const { bpm } of alternatives) {
+      const known = strings.relation(bpm / heard);
+      if (known) offered.set(known.ratio, bpm);
+    }
+    for (const choice of this.#choices) {
+      const bpm = offered.get(choice.ratio) ?? 0;
+      choice.show(bpm >= RANGE_BPM[0] && bpm <= RANGE_BPM[1] ? bpm : 0, choice.ratio === ratio);
+    }
   }
 
   /** A tempo that nothing has confirmed for a while is held, whatever was said of it then. @param {State} state @param {number} now */
@@ -132,13 +178,16 @@ export class View {
     const p = new Map(genre?.top.map((score) => [score.label, score.p]));
     this.#bars.forEach((bar, row) => {
       const label = slots[row] ?? "";
-      bar.show(label, p.get(label) ?? 0, label !== "" && label === genre?.label);
+      bar.show(label, p.get(label) ?? 0, label !== "" && label === genre?.label, this.#scheme);
     });
     write("genre-label", genre ? strings.genre(genre.label) : strings.UNSURE);
     write("genre-confidence", genre ? strings.sure(genre.confidence) : "");
     write("genre-music", genre ? strings.music(genre.music) : "");
-    const sure = genre !== null && genre.confidence >= CONFIDENT && genre.music >= 0.5;
-    byId("genre").dataset.state = sure ? "sure" : "unsure";
+    write("genre-sub", genre?.sub ? strings.genre(genre.sub.label) : "");
+    const rejected = genre !== null && genre.music < 0.5;
+    const sure = genre !== null && genre.confidence >= CONFIDENT;
+    byId("genre").dataset.state = rejected ? "rejected" : sure ? "sure" : "unsure";
+    write("genre-verdict", rejected ? strings.REJECTED : genre && !sure ? strings.GUESS : "");
   }
 
   /** @param {"tempo" | "genre"} what @param {Received<{age_s: number}> | null} received @param {number} now */
@@ -152,6 +201,7 @@ export class View {
   #hello(hello) {
     if (!hello) return;
     write("source", strings.source(hello.source));
+    write("device", strings.source(hello.source));
     write("format", strings.format(hello.source));
     write("models", hello.models.map(({ name, version }) => `${name} ${version}`).join(", ") || strings.NONE);
     write("version", hello.version);
@@ -188,6 +238,6 @@ export class View {
     if (key === this.#spokenKey || (!urgent && now - this.#spokenAt < SPOKEN_EVERY_MS)) return;
     this.#spokenKey = key;
     this.#spokenAt = now;
-    write("spoken", strings.spoken(title, advice, state.tempo?.data.bpm ?? null, genre));
+    write("spoken", strings.spoken(title, advice, state.tempo ? state.tempo.data.bpm * state.ratio : null, genre));
   }
 }

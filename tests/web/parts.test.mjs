@@ -62,8 +62,8 @@ test("lightness of the colours moves one way", () => {
 test("words for numbers", () => {
   assert.equal(strings.clock(63.9), "01:03");
   assert.equal(strings.clock(3 * 3600 + 5), "3:00:05");
-  assert.equal(strings.relation(63.9, 127.9), "half");
-  assert.equal(strings.relation(150, 127.9), "or");
+  assert.deepEqual(strings.relation(63.9 / 127.9), { ratio: 0.5, name: "half" });
+  assert.equal(strings.relation(150 / 127.9), null);
   assert.equal(strings.age(0.4), "heard just now");
   assert.equal(strings.source({ kind: "demo", name: "demo.ogg" }), "Demo set: demo.ogg");
   for (const { title, advice, tone } of Object.values(strings.SITUATIONS)) assert.ok(title && (advice || tone === "calm"));
