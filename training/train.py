@@ -1,6 +1,6 @@
 """Train a model: float first, then quantization-aware from its averaged weights. Seeded; continues where it stopped.
 
-    python -m training.train training/configs/genre.toml --out runs/genre
+    python -m training.train genre
 
 Leaves float.weights.h5 and int8.weights.h5 (exponential moving averages), log.jsonl and a checkpoint in ``--out``.
 """
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+CONFIGS = Path(__file__).parent / "configs"
 SETTLING_BATCHES = 40
 
 
@@ -180,15 +181,19 @@ def train(config: dict[str, Any], task: Task, out: Path) -> None:
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__.split("\n\n")[0])
-    parser.add_argument("config", type=Path, help="TOML file, e.g. training/configs/genre.toml")
+    parser.add_argument("config", help="genre or tempo, whose configs are committed, or a TOML file of your own")
     parser.add_argument("--prepared", type=Path, default=Path("runs/data"), help="where training.prepare left its sets")
-    parser.add_argument("--out", type=Path, required=True, help="folder of this run; an unfinished one is continued")
+    parser.add_argument("--out", type=Path, help="folder of this run (runs/CONFIG); an unfinished one is continued")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override, e.g. float.steps=100"
     )
     arguments = parser.parse_args()
-    config = load_config(arguments.config, arguments.set)
-    train(config, make_task(config, arguments.prepared), arguments.out)
+    committed = CONFIGS / f"{arguments.config}.toml"
+    path = committed if committed.exists() else Path(arguments.config)
+    if not path.is_file():
+        parser.error(f"no config {arguments.config!r}: say genre, tempo or the name of a TOML file")
+    config = load_config(path, arguments.set)
+    train(config, make_task(config, arguments.prepared), arguments.out or Path("runs") / path.stem)
 
 
 if __name__ == "__main__":
