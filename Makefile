@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+TSC := tests/web/node_modules/typescript/lib/tsc.js
 
 .PHONY: run test check golden system-packages clean
 
@@ -15,14 +16,17 @@ test: system-packages $(VENV)/dev.done
 	$(MAKE) check
 	$(BIN)/python -m pytest $(ARGS)
 
-check: $(VENV)/dev.done
+check: $(VENV)/dev.done tests/web/node_modules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@if [ -e $(TSC) ]; then echo "tsc -p web"; PATH="$(BIN):$$PATH" node $(TSC) -p web/jsconfig.json; else \
+	  echo "tsc is missing: the page's types are not checked"; fi
 
 # Rewrites what tests compare against: the demo set and the page's picture. Needs mma, fluidsynth and chromium.
 golden: system-packages $(VENV)/dev.done
 	$(BIN)/python -m training.demo
+	$(BIN)/python -m tests.pictures
 
 # Sound server, browser and synthesizer for the tests; only where this may be done without asking.
 system-packages:
@@ -40,5 +44,9 @@ $(VENV)/dev.done: $(VENV)/run.done
 	$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps "tf-keras==2.21.0" "tensorflow-model-optimization==0.8.1"
 	touch $@
 
+tests/web/node_modules: tests/web/package.json $(VENV)/dev.done
+	@sh tests/web-tools.sh $(BIN)/python
+	@if [ -d $@ ]; then touch $@; fi
+
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) tests/web/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-"""Shared by all tests: generated sounds, models that need no file, the schema of the stream."""
+"""Shared by all tests: generated sounds, models that need no file, the schema of the stream, a browser."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ import yaml
 from stream_analyzer.analyzer import Models
 from stream_analyzer.features import SPEC
 from stream_analyzer.manifest import ModelInput, ModelManifest, ModelOutput
+from tests import chromium
+from tests.scripted import Scripted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser, Page
 
     from stream_analyzer.model import TfliteModel
     from stream_analyzer.types import F32
 
 ROOT = Path(__file__).parent.parent
+BROWSER_LIMIT_MS = 30_000.0
 LABELS = ("Rock", "Jazz", "Techno")
 BPM_BINS = tuple(float(bpm) for bpm in np.geomspace(30.0, 300.0, 120))
 
@@ -100,3 +105,36 @@ def validate() -> Callable[[dict[str, Any]], None]:
         jsonschema.Draft202012Validator(root).validate(message)
 
     return check
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    with chromium.launch() as running:
+        yield running
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the console of `page` said, warnings and errors."""
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
+    """An empty page in a context of its own."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="dark")
+    context.set_default_timeout(BROWSER_LIMIT_MS)
+    made = context.new_page()
+    made.on("console", lambda said: complaints.append(said.text) if said.type in ("warning", "error") else None)
+    made.on("pageerror", lambda error: complaints.append(str(error)))
+    yield made
+    context.close()
+
+
+@pytest.fixture
+def scripted(page: Page) -> Scripted:
+    """The page, open, with an analyzer that says what the test wants."""
+    analyzer = Scripted(page)
+    analyzer.open()
+    return analyzer

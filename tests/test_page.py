@@ -5,79 +5,27 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests import chromium
+from tests.reading import PROBES, probe, text, until, until_situation
 from tests.real_process import ROOT, serve
 from tests.scripted import GENRE, LEVEL, TEMPO, Scripted, status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
 FIRST_PART_BPM = 124.0
-LIMIT_MS = 20_000.0
 SIZES = [(390, 844), (320, 568), (820, 1180), (1280, 800), (1920, 1080), (3840, 2160)]
-
-PROBES = (ROOT / "tests" / "web" / "probes.js").read_text()
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(chromium.find() is None, reason="no Chromium here: apt-get install chromium"),
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium.launch() as running:
-        yield running
-
-
-@pytest.fixture
-def complaints() -> list[str]:
-    """What the console said, warnings and errors."""
-    return []
-
-
-@pytest.fixture
-def page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="dark")
-    context.set_default_timeout(LIMIT_MS)
-    made = context.new_page()
-    made.on("console", lambda said: complaints.append(said.text) if said.type in ("warning", "error") else None)
-    made.on("pageerror", lambda error: complaints.append(str(error)))
-    yield made
-    context.close()
-
-
-@pytest.fixture
-def scripted(page: Page) -> Scripted:
-    analyzer = Scripted(page)
-    analyzer.open()
-    return analyzer
-
-
-def until(page: Page, condition: str, argument: Any = None) -> Any:
-    """Wait until a JavaScript function gives something true, and return it."""
-    return page.wait_for_function(condition, arg=argument).json_value()
-
-
-def until_situation(page: Page, key: str) -> str:
-    """Wait until the page says that this is how things stand; return its words."""
-    until(page, "key => document.documentElement.dataset.situation === key", key)
-    return page.locator(".message").inner_text()
-
-
-def probe(page: Page, call: str) -> Any:
-    """Ask one of the probes."""
-    return page.evaluate(f"{PROBES}.{call}")
-
-
-def text(page: Page, name: str) -> str:
-    return page.locator(f"#{name}").inner_text()
 
 
 def free_port() -> int:
@@ -275,7 +223,7 @@ def test_page_is_small_and_asks_nobody_else() -> None:
 
 
 def test_pure_modules() -> None:
-    node = shutil.which("node")
+    node = shutil.which("node") or shutil.which("node", path=str(Path(sys.executable).parent))
     if node is None:
         pytest.skip("no Node here: apt-get install nodejs")
     tests = sorted(str(path) for path in (ROOT / "tests" / "web").glob("*.test.mjs"))

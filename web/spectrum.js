@@ -27,7 +27,7 @@ export class Spectrum {
   #levels;
   #heard; // 1 where a column was received, 0 in a gap
   #pixels = new Uint32Array(256);
-  #visible = 100;
+  #visible = 0; // columns over the width
   #head = 0; // columns since the start; the ring holds the last `capacity`
   #painted = 0;
   #origin = 0; // the column at the left end of the strip
@@ -62,11 +62,15 @@ export class Spectrum {
 
   /** Show the last `seconds` over the width. @param {number} seconds */
   span(seconds) {
-    this.#visible = Math.min(this.#capacity - 60, Math.round(seconds * this.#scale.columns_per_s));
+    const visible = Math.min(this.#capacity - 60, Math.round(seconds * this.#scale.columns_per_s));
+    if (visible === this.#visible) return;
+    const shown = this.#shown();
+    this.#visible = visible;
     this.#canvas.width = this.#visible + AHEAD_S * this.#scale.columns_per_s;
     this.#canvas.height = this.#scale.bands;
     this.#canvas.style.width = `${(100 * this.#canvas.width) / this.#visible}%`;
-    this.#startAt(this.#shown());
+    this.#startAt(shown);
+    this.draw();
   }
 
   /** Use these colours from the quietest to the loudest, for all that is shown. @param {Uint32Array} palette */
@@ -164,6 +168,7 @@ export class Spectrum {
 
   /** Begin the strip anew, with `shown` at the right edge of what is seen. @param {number} shown */
   #startAt(shown) {
+    if (!this.#visible) return;
     const rate = this.#scale.columns_per_s;
     this.#motion?.cancel();
     this.#motion = null;

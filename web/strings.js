@@ -119,7 +119,7 @@ export function relation(ratio) {
 export const OR = "or";
 
 /** What the viewer has chosen to see. @param {number} ratio @param {number} heard_bpm */
-export const choice = (ratio, heard_bpm) => `Shown: ${relation(ratio)?.name ?? OR} of what is heard, ${bpm(heard_bpm)}. Your choice, on this screen alone.`;
+export const choice = (ratio, heard_bpm) => `Shown at ${relation(ratio)?.name ?? OR}; heard ${bpm(heard_bpm)}`;
 
 /** A length of time as minutes and seconds, with hours when there are any. @param {number} seconds */
 export function clock(seconds) {
@@ -196,7 +196,7 @@ function windowOf(state, task) {
 export const DETAILS = [
   {
     term: "Tempo",
-    sentence: "Beats per minute. Halving or doubling it changes how you count, not how fast the music is; tap half or double to count your way.",
+    sentence: "Beats per minute. Halving or doubling it changes how you count, not how fast the music is; tap half or double to count your way, on this screen alone.",
     value: ({ tempo }) => (tempo ? bpm(tempo.data.bpm) : NONE),
   },
   {
