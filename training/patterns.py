@@ -10,6 +10,18 @@ from training.styles import EIGHTHS, FOUR, NONE, OFFBEAT, Style
 KICK, RIM, SNARE, CLAP, CLOSED_HAT, OPEN_HAT, CRASH, RIDE, TOM, COWBELL = 36, 37, 38, 39, 42, 46, 49, 51, 45, 56
 BASS, CHORDS, LEAD, ARPEGGIO = 0, 1, 2, 3  # channels
 KITS = (0, 0, 8, 16, 24, 25, 25, 26)
+# Sounds of odd and even beats, and of an accented one.
+METRONOMES = (
+    (33, 33, 34),
+    (37, 37, 37),
+    (76, 77, 76),
+    (75, 75, 76),
+    (42, 42, 46),
+    (36, 36, 36),
+    (36, 38, 36),
+    (36, 39, 36),
+    (31, 31, 34),
+)
 MINOR, MAJOR = (0, 2, 3, 5, 7, 8, 10), (0, 2, 4, 5, 7, 9, 11)
 PROGRESSIONS = (
     (0, 5, 2, 6),
@@ -32,6 +44,22 @@ def compose(style: Style, rng: np.random.Generator, *, beats: float) -> Score:
         song.section(bar, bars)
         bar += bars
     return song.score
+
+
+def metronome(rng: np.random.Generator, *, beats: float) -> Score:
+    """Return one sound on every beat, or two in turn, some with an accent at the bar: a click, a drum, a plain beat."""
+    channel, sounds, length = DRUM_CHANNEL, METRONOMES[int(rng.integers(len(METRONOMES)))], 0.2
+    programs = {DRUM_CHANNEL: int(rng.choice(KITS))}
+    if rng.random() < 0.35:
+        pitch = int(rng.integers(67, 100))
+        channel, sounds = 0, (pitch, pitch, pitch + int(rng.choice([0, 5, 7, 12])))
+        programs, length = {0: int(rng.choice([80, 81, 115, 13, 12, 9, 112]))}, float(rng.choice([0.05, 0.1, 0.3]))
+    bar = int(rng.choice([1, 2, 3, 4, 4, 4]))
+    notes = []
+    for beat in range(int(beats)):
+        pitch = sounds[2] if bar > 1 and beat % bar == 0 else sounds[beat % 2]
+        notes.append(Note(float(beat), length, channel, pitch, 110 if beat % bar == 0 else 96))
+    return Score(notes=notes, programs=programs)
 
 
 class _Song:

@@ -366,7 +366,6 @@ GAME_STYLES = (
         weight=0.7,
     ),
 )
-GROUPS = {"all": STYLES, "game": GAME_STYLES}
 
 
 def pick_style(rng: np.random.Generator, styles: tuple[Style, ...] = STYLES) -> Style:

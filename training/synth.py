@@ -25,7 +25,7 @@ from stream_analyzer.features import SPEC, StreamingLogMel
 from training import effects, mma_styles, patterns
 from training.dataset import to_bytes
 from training.midi import DRUM_CHANNEL, Note, Score, read_midi, write_midi
-from training.styles import GROUPS, STYLES, pick_style
+from training.styles import GAME_STYLES, STYLES, pick_style
 
 if TYPE_CHECKING:
     from stream_analyzer.types import F32, U8
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 CLIP_S = 30.0
 EVERY = 2  # stored: every second frame of the 50 a second
 CLIPS_PER_SHARD = 48
-# Shares of MMA, patterns, Groove MIDI and POP909 in a group.
-SHARES = {"all": (0.38, 0.38, 0.12, 0.12), "game": (0.0, 1.0, 0.0, 0.0)}
+# Shares of MMA, patterns, Groove MIDI, POP909 and metronomes in a group.
+SHARES = {"all": (0.38, 0.38, 0.12, 0.12, 0.0), "game": (0.0, 1.0, 0.0, 0.0, 0.0), "pulse": (0.0, 0.0, 0.0, 0.0, 1.0)}
 # How often each sound font plays; the last one is compressed and costs seconds to open.
 SOUND_FONTS = {
     "/usr/share/sounds/sf2/FluidR3_GM.sf2": 0.5,
@@ -69,7 +69,7 @@ class Renderer:
     """Composes and renders clips; opens the MIDI collections once."""
 
     def __init__(self, data: Path, *, group: str = "all") -> None:
-        """Read the MIDI archives under ``data / "midi"``; group ``game`` composes game music alone."""
+        """Read the MIDI archives under ``data / "midi"``; ``group`` says what to compose."""
         self._group = group
         self._groove = zipfile.ZipFile(data / "midi" / "groove_midi.zip")
         self._pop = zipfile.ZipFile(data / "midi" / "pop909.zip")
@@ -83,9 +83,9 @@ class Renderer:
 
     def clip(self, rng: np.random.Generator) -> Clip:
         """Compose, render and analyse one clip; draws again when a draw can't be used."""
-        makers = (self._mma, self._pattern, self._drumming, self._pop909)
+        makers = (self._mma, self._pattern, self._drumming, self._pop909, _metronome)
         while True:
-            maker = makers[int(rng.choice(4, p=SHARES[self._group]))]
+            maker = makers[int(rng.choice(5, p=SHARES[self._group]))]
             made = maker(rng)
             if made is None:
                 continue
@@ -117,7 +117,7 @@ class Renderer:
         return (midi, bpm, f"mma {style}") if midi else None
 
     def _pattern(self, rng: np.random.Generator) -> tuple[bytes, float, str]:
-        style = pick_style(rng, GROUPS[self._group])
+        style = pick_style(rng, GAME_STYLES if self._group == "game" else STYLES)
         bpm = float(rng.uniform(style.lowest_bpm, style.highest_bpm))
         score = patterns.compose(style, rng, beats=(CLIP_S + 6.0) * bpm / 60.0)
         return write_midi(score, bpm=bpm), bpm, f"pattern {style.name}"
@@ -161,6 +161,11 @@ class Renderer:
         song.notes += [note for note in score.notes if note.channel != DRUM_CHANNEL]
         song.notes = [replace(note, start=note.start - first) for note in song.notes if note.start >= first]
         return write_midi(song, bpm=bpm), bpm, "pop909"
+
+
+def _metronome(rng: np.random.Generator) -> tuple[bytes, float, str]:
+    bpm = float(np.exp(rng.uniform(np.log(42.0), np.log(215.0))))
+    return write_midi(patterns.metronome(rng, beats=(CLIP_S + 6.0) * bpm / 60.0), bpm=bpm), bpm, "pulse"
 
 
 def _pop_drums(rng: np.random.Generator, *, offset: float, beats: float) -> list[Note]:
@@ -224,7 +229,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.synth", description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with midi/*.zip")
     parser.add_argument("--out", type=Path, default=Path("runs/tempo/synth"), help="where the shards go")
-    parser.add_argument("--group", choices=sorted(SHARES), default="all", help="game: fast electronic game music alone")
+    parser.add_argument("--group", choices=sorted(SHARES), default="all", help="game music or bare pulses alone")
     parser.add_argument("--hours", type=float, default=10.0, help="audio to render, in hours")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)

@@ -139,3 +139,9 @@ def test_spliced_windows_end_with_their_own_track() -> None:
     assert (windows[:2, 0] == 1.0).all()
     assert (windows[:, -tempo_data.MIN_SPLICE_FRAMES :] == 0.0).all()
     assert (windows[2:] == 0.0).all()
+
+
+def test_a_metronome_sounds_on_every_beat() -> None:
+    for seed in range(20):
+        score = patterns.metronome(np.random.default_rng(seed), beats=16.0)
+        assert [note.start for note in score.notes] == [float(beat) for beat in range(16)]
