@@ -97,10 +97,10 @@ def frames(browser: Browser, url: str, seconds: float) -> dict[str, Any]:
 def night(browser: Browser, hours: int) -> dict[str, Any]:
     """Play hours of messages into the page as fast as it takes them; the heap after each hour."""
     page: Page = browser.new_page(viewport=SIZE)  # type: ignore[arg-type]
-    page.add_init_script(f"window.fastHello = {json.dumps(HELLO)};")
-    page.add_init_script(path=Path(__file__).parent / "marathon.js")
     session = page.context.new_cdp_session(page)
     analyzer = Scripted(page)
+    page.add_init_script(f"window.fastHello = {json.dumps(HELLO)};")
+    page.add_init_script(path=Path(__file__).parent / "marathon.js")  # after, since it takes the place of its line
     page.goto(analyzer.url)
     page.wait_for_function("() => document.documentElement.dataset.line === 'open'")
     begun, heaps = time.monotonic(), []

@@ -1,6 +1,6 @@
 """Take the README's pictures of the page from the real demo: ``python -m benchmarks.screenshot``.
 
-Waits until the second part of the demo is recognised, so the spectrogram shows the change from one to the next.
+Waits until several parts of the demo have been heard, so that the set so far shows the changes between them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Literal
 from tests import chromium
 from tests.real_process import ROOT, serve
 
-LIMIT_MS = 90_000.0
+LIMIT_MS = 180_000.0
 READY = """from => document.getElementById("clock").textContent >= from
   && document.documentElement.dataset.situation === "live"
   && document.getElementById("tempo").dataset.state === "locked" """
@@ -28,16 +28,21 @@ class Shot:
     height: int
     scale: float
     scheme: Literal["dark", "light"]
+    query: str = ""
 
 
-SHOTS = (Shot("page.png", 1280, 800, 1.0, "dark"), Shot("page-phone.png", 390, 844, 1.5, "light"))
+SHOTS = (
+    Shot("page.png", 1280, 800, 1.0, "dark"),
+    Shot("page-phone.png", 390, 844, 1.5, "light"),
+    Shot("page-stage.png", 960, 540, 1.0, "dark", "?view=stage"),
+)
 
 
 def main() -> None:
     """Write the pictures."""
     parser = argparse.ArgumentParser(description="Take the README's pictures of the page from the real demo.")
     parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder for the pictures (default: docs)")
-    parser.add_argument("--from", dest="start", default="00:26", help="place in the demo, MM:SS (default: 00:26)")
+    parser.add_argument("--from", dest="start", default="01:14", help="place in the demo, MM:SS (default: 01:14)")
     args = parser.parse_args()
     with chromium.launch() as browser, serve("--input", "demo") as service:
         pages = []
@@ -47,7 +52,7 @@ def main() -> None:
                 device_scale_factor=shot.scale,
                 color_scheme=shot.scheme,
             )
-            page.goto(f"http://{service.address}/")
+            page.goto(f"http://{service.address}/{shot.query}")
             pages.append((shot, page))
         for shot, page in pages:
             page.wait_for_function(READY, arg=args.start, timeout=LIMIT_MS)

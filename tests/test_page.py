@@ -190,6 +190,7 @@ def test_everything_fits_its_width(
     page.set_viewport_size({"width": size[0], "height": size[1]})
     scripted.send_all()
     scripted.send("tempo", TEMPO | {"bpm": 288.8, "state": "searching", "age_s": 47.0})
+    scripted.send("genre", GENRE | {"confidence": 0.2, "sub": {"label": "progressive house", "p": 0.3}})
     until_situation(page, "live")
     until(page, "() => parseFloat(document.getElementById('bpm').textContent) === 288.8")
     assert probe(page, "outside()") == {"bad": [], "scroll": 0}

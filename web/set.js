@@ -158,7 +158,7 @@ export class SetSoFar {
       context.fillStyle = this.#inks.rule;
       context.fillRect(0, Math.round(y(bpm)), this.#width, 1);
       context.fillStyle = this.#inks.mute;
-      context.fillText(String(bpm), 0, y(bpm));
+      if (y(bpm) > parseFloat(this.#inks.font)) context.fillText(String(bpm), 0, y(bpm));
     }
   }
 

@@ -18,7 +18,7 @@
 
 const LONGEST = 6000; // rows; the server sends half of that, a new page asks it again now and then
 const LASTS_S = 8; // what is shorter is a moment, not a transition
-const ONE_TURN_S = 15;
+const ONE_TURN_S = 10;
 const SAME_TEMPO = 1.04;
 const MUSIC = 0.5;
 
@@ -125,9 +125,11 @@ export function transitions(rows) {
   return all.sort((a, b) => a.time_s - b.time_s);
 }
 
-/** Transitions, those of tempo and genre within a quarter of a minute as one. @param {readonly Transition[]} all */
+/** Transitions, each with those soon after it as one: tempo and genre don't turn in the same second. @param {readonly Transition[]} all */
 export function together(all) {
-  return all.filter(({ time_s }, i) => i === 0 || time_s - all[i - 1].time_s > ONE_TURN_S);
+  /** @type {Transition[]} */ const kept = [];
+  for (const turn of all) if (turn.time_s - (kept.at(-1)?.time_s ?? -Infinity) > ONE_TURN_S) kept.push(turn);
+  return kept;
 }
 
 /**

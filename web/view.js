@@ -49,7 +49,7 @@ class Bar {
     this.#name.style.setProperty("--family", label ? colourOf(label, scheme) : "transparent");
     this.#name.textContent = strings.genre(label);
     this.#part.textContent = label ? strings.percent(p) : "";
-    this.#rail.style.setProperty("--p", p.toFixed(3));
+    this.#rail.style.setProperty("--p", p.toFixed(2)); // whole percents, so that few bars move at a time
     this.root.classList.toggle("leads", leads);
   }
 }
