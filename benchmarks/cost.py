@@ -28,6 +28,7 @@ from stream_analyzer.features import SPEC, StreamingLogMel
 from stream_analyzer.model import TfliteModel
 from stream_analyzer.resources import DEMO_FILE, resource_folder
 from stream_analyzer.sources import read_blocks
+from stream_analyzer.steps import STEPS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,7 @@ GOALS = {"real_time_factor": 0.010, "resident_mb": 120.0, "start_s": 1.0}
 RECOMPUTED_S = 10.0
 BATCH_HOPS = 16
 LIVE_BLOCK_S = 0.01
+STEP_S = 1.0 / STEPS_PER_SECOND
 SERVICE = [sys.executable, "-m", "stream_analyzer", "run", "--port", "0"]
 
 
@@ -137,7 +139,7 @@ async def start_seconds() -> float:
 
 
 async def live(pcm: bytes, *, rate_hz: int, channels: int, seconds: float) -> dict[str, float]:
-    """Feed PCM in real time; return memory, and the latency from a step's last sample written to its message."""
+    """Feed PCM in real time; return memory, and the latency from each sample written to the level that shows it."""
     form = ("--input", "-", "--rate", str(rate_hz), "--channels", str(channels), "--json")
     process, url, _ = await start(*form, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL)
     assert process.stdin  # noqa: S101 - it was asked for
@@ -152,7 +154,8 @@ async def live(pcm: bytes, *, rate_hz: int, channels: int, seconds: float) -> di
                 now = time.perf_counter()
                 if isinstance(payload, str) and '"type":"level"' in payload:
                     time_s = json.loads(payload)["time_s"]
-                    latencies.append(now - next(at for end_s, at in written if end_s >= time_s - 1e-6))
+                    step = [at for end_s, at in written[-200:] if time_s - STEP_S + 1e-6 < end_s <= time_s + 1e-6]
+                    latencies.extend(now - at for at in step)
 
     reader = asyncio.create_task(read())
     begun = time.perf_counter()

@@ -57,8 +57,7 @@ class Models:
     @property
     def first_judgement_s(self) -> float:
         """Seconds of sound until each kind can be judged for the first time."""
-        shapes = (self.genre.manifest.input, self.tempo.manifest.input)
-        return max(s.min_frames * s.every for s in shapes) / SPEC.frames_per_second + SPEC.n_fft / SPEC.sample_rate_hz
+        return max(self.genre.manifest.first_s, self.tempo.manifest.first_s) + 1.0 / STEPS_PER_SECOND
 
 
 class Analyzer:
@@ -77,7 +76,7 @@ class Analyzer:
     def reset(self) -> None:
         """Forget everything, the clock included; equal to a new analyzer."""
         self._steps: Steps | None = None
-        self._state: State | None = None
+        self._state: tuple[State, str] | None = None
         self._lost_s = 0.0
         self._nonfinite = 0
         self._analysed = 0
@@ -190,10 +189,10 @@ class Analyzer:
 
     def _change_state(self, state: State, *, time_s: float, detail: str = "") -> list[Event]:
         """Return a status when the state changes, and each second."""
-        if state == self._state and self._analysed % STEPS_PER_SECOND:
-            return []
-        self._state = state
         detail = detail or _DETAIL.get(state, "")
+        if (state, detail) == self._state and self._analysed % STEPS_PER_SECOND:
+            return []
+        self._state = (state, detail)
         return [Status(time_s, state, detail, lag_s=0.0, lost_s=self._lost_s, nonfinite=self._nonfinite, clients=0)]
 
 

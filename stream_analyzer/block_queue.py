@@ -41,8 +41,10 @@ class BlockQueue:
         self._arrivals_s.append(time.monotonic())
         if isinstance(item, AudioBlock):
             self.waiting_s += item.duration_s
-        while self.waiting_s > self._limit_s and self._drop_oldest():
-            pass
+        if self.waiting_s > self._limit_s:
+            # Down to half: one long gap and then whole sound can be analysed again; many short ones never could.
+            while self.waiting_s > self._limit_s / 2 and self._drop_oldest():
+                pass
         if self.waiting_s > self._limit_s / 2:
             self._drained.clear()
         self._filled.set()

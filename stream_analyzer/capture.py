@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from stream_analyzer.block_queue import SourceLost
 from stream_analyzer.errors import AudioError, DeviceLost, DeviceNotFound
-from stream_analyzer.sources import SourceInfo
+from stream_analyzer.sources import LOST_AFTER_S, SourceInfo
 from stream_analyzer.threads import in_daemon_thread
 from stream_analyzer.types import AudioBlock
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LOST_AFTER_S = 2.0
 _OPEN_LIMIT_S = 10.0
 _END_LIMIT_S = 0.5
 _CLOSE_LIMIT_S = 5.0
@@ -129,7 +128,7 @@ class DeviceSource:
     async def deliver(self, queue: BlockQueue) -> None:
         """Put what the device captures; report and repair its loss, for ever."""
         back_off_s = _BACK_OFF_S[0]
-        first = True
+        first, told = True, ""
         while True:
             try:
                 await self._capture(queue)
@@ -137,9 +136,11 @@ class DeviceSource:
                 if first and not isinstance(error, DeviceLost):
                     raise
                 if self._delivered:
-                    back_off_s = _BACK_OFF_S[0]
+                    back_off_s, told = _BACK_OFF_S[0], ""
                 queue.put(SourceLost(f"{error}; looking for it again"))
-                logger.warning("%s; trying again in about %.1f s", error, back_off_s)
+                if str(error) != told:
+                    logger.warning("%s; looking for it again", error)
+                told = str(error)
             first = False
             await asyncio.sleep(back_off_s * random.uniform(0.5, 1.0))
             back_off_s = min(2.0 * back_off_s, _BACK_OFF_S[1])
@@ -206,38 +207,48 @@ class DeviceSource:
             sounddevice._terminate()  # noqa: SLF001 - the documented way, sounddevice offers no other
             sounddevice._initialize()  # noqa: SLF001
             self._index = find_device(self._info.name, list_devices()).index
-        rate_hz = self._info.rate_hz
-        samples_seen, first_adc_s = 0, None
 
-        def callback(samples: Any, count: int, time: Any, flags: Any) -> None:  # noqa: ANN401
-            nonlocal samples_seen, first_adc_s
-            if over.is_set():
-                return
-            lost = 0
-            if flags.input_overflow:
-                # Where the driver tells the time of capture, that says how much is missing.
-                behind = 0 if first_adc_s is None else (time.inputBufferAdcTime - first_adc_s) * rate_hz - samples_seen
-                lost = max(1, round(behind))
-            if first_adc_s is None and time.inputBufferAdcTime > 0.0:
-                first_adc_s, samples_seen = time.inputBufferAdcTime, 0
-            samples_seen += count + lost
-            block = AudioBlock(samples.copy(), rate_hz, lost=lost)
+        def hand_over(block: AudioBlock) -> None:
             loop.call_soon_threadsafe(arrive, block)
 
         try:
             stream = sounddevice.InputStream(
                 device=self._index,
-                samplerate=rate_hz,
+                samplerate=self._info.rate_hz,
                 channels=self._info.channels,
                 dtype="float32",
-                callback=callback,
+                callback=_callback(hand_over, over, rate_hz=self._info.rate_hz),
             )
-            self._closing = threading.Thread(target=_close, args=(stream, over), name="close sound device", daemon=True)
-            self._closing.start()
-            stream.start()
+            try:
+                stream.start()
+            finally:
+                closing = threading.Thread(target=_close, args=(stream, over), name="close sound device", daemon=True)
+                closing.start()
+                self._closing = closing
         except sounddevice.PortAudioError as error:
             msg = f"can't capture from {self._info.name}: {_reason(error)}; is it in use or not permitted?"
             raise AudioError(msg) from error
+
+
+def _callback(
+    hand_over: Callable[[AudioBlock], object], over: threading.Event, *, rate_hz: int
+) -> Callable[[Any, int, Any, Any], None]:
+    """Return what PortAudio calls in its audio thread: copy a block, count what is missing before it, hand it over."""
+    expected_s = 0.0
+
+    def callback(samples: Any, count: int, time: Any, flags: Any) -> None:  # noqa: ANN401
+        nonlocal expected_s
+        if over.is_set():
+            return
+        begun_s = time.inputBufferAdcTime
+        # Where the driver tells the time of capture, that says how much is missing. It is held against the block before
+        # alone: over a night the clocks of sound card and computer drift apart.
+        late_s = begun_s - expected_s if expected_s and begun_s else 0.0
+        lost = max(1, round(late_s * rate_hz)) if flags.input_overflow else 0
+        expected_s = begun_s + count / rate_hz if begun_s else 0.0
+        hand_over(AudioBlock(samples.copy(), rate_hz, lost=lost))
+
+    return callback
 
 
 def _close(stream: Any, over: threading.Event) -> None:  # noqa: ANN401

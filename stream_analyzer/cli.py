@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from stream_analyzer import __version__
 from stream_analyzer.config import PCM_FORMATS, Settings, load_settings, setting_help
-from stream_analyzer.errors import AudioError, ConfigError, DeviceNotFound, StreamAnalyzerError
+from stream_analyzer.errors import AudioError, ConfigError, StreamAnalyzerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stream_analyzer.analyzer import Models
     from stream_analyzer.sources import AudioSource
 
+_COMMON_SETTINGS = ("models", "log_level")
 _BAR_AFTER_S = 1.0
 _BAR_WIDTH = 30
 _DEFAULT_RATE_HZ = 44_100
@@ -63,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="listen, and serve page and stream", description="Listen, and serve.")
-    _add_settings(run, "input", "device", "channel", "speed", "rate", "channels", "format", "host", "port", "json")
+    _add_settings(run, *(name for name in Settings.__dataclass_fields__ if name not in _COMMON_SETTINGS))
     run.set_defaults(command=_run)
 
     analyze = commands.add_parser("analyze", help="analyse whole files", description="Analyse whole sound files.")
@@ -82,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     models.set_defaults(command=_models)
 
     for command in (run, analyze, devices, models):
-        _add_settings(command, "models", "log_level")
+        _add_settings(command, *_COMMON_SETTINGS)
         command.add_argument("--config", type=Path, metavar="FILE.toml", help="settings file; flags go before it")
     return parser
 
@@ -120,7 +121,13 @@ def _note(text: str) -> None:
 
 
 def _write_line(text: str) -> None:
-    print(text, flush=True)  # noqa: T201
+    try:
+        print(text, flush=True)  # noqa: T201
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        msg = f"can't write to standard output: {error.strerror}; free some space or write elsewhere"
+        raise StreamAnalyzerError(msg) from error
 
 
 def _load_models(settings: Settings) -> Models:
@@ -174,7 +181,7 @@ def _choose_source(settings: Settings) -> AudioSource:
                 if settings.input == "auto":
                     find_device(settings.device, list_devices())
             except AudioError as error:
-                if settings.device and isinstance(error, DeviceNotFound):
+                if settings.device:
                     raise
                 _note(f"No sound device ({error}); playing the bundled demo set instead")
                 return FileSource(DEMO_FILE, speed=settings.speed, repeat=settings.speed > 0.0, kind="demo")
@@ -215,17 +222,19 @@ def _analyze_file(path: Path, models: Models, settings: Settings, *, timeline: b
     begun = time.monotonic()
     bar = sys.stderr.isatty()
     drawn = False
-    for done, events in analyze_file(path, models, channel=settings.channel):
-        for event in events:
-            summary.add(event)
-            if timeline:
-                rows.add(event)
-        if bar and time.monotonic() - begun > _BAR_AFTER_S:
-            drawn = True
-            filled = "#" * round(done * _BAR_WIDTH)
-            print(f"\r{path.name} [{filled:<{_BAR_WIDTH}}] {done:4.0%}", end="", file=sys.stderr)  # noqa: T201
-    if drawn:
-        print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201
+    try:
+        for done, events in analyze_file(path, models, channel=settings.channel):
+            for event in events:
+                summary.add(event)
+                if timeline:
+                    rows.add(event)
+            if bar and time.monotonic() - begun > _BAR_AFTER_S:
+                drawn = True
+                filled = "#" * round(done * _BAR_WIDTH)
+                print(f"\r{path.name} [{filled:<{_BAR_WIDTH}}] {done:4.0%}", end="", file=sys.stderr)  # noqa: T201
+    finally:
+        if drawn:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201
     return {"file": str(path), **summary.to_dict(), **({"timeline": rows.to_dict()} if timeline else {})}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import os
+import re
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 ENV_PREFIX = "STREAM_ANALYZER_"
 PCM_FORMATS = ("s16le", "f32le")
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
@@ -45,7 +47,7 @@ def _flag(value: Any) -> bool:  # noqa: ANN401
 
 def _whole(low: int, high: int) -> Callable[[Any], int]:
     def parse(value: Any) -> int:  # noqa: ANN401
-        number = int(value) if isinstance(value, str) and value.strip().lstrip("-").isdecimal() else value
+        number = int(value) if isinstance(value, str) and _WHOLE.fullmatch(value.strip()) else value
         if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
             msg = f"must be a whole number from {low} to {high}"
             raise ValueError(msg)

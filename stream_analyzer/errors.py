@@ -21,7 +21,7 @@ class StreamAnalyzerError(Exception):
 
 
 class ConfigError(StreamAnalyzerError):
-    """A setting, argument, file name or port is wrong."""
+    """A setting, argument, address or port is wrong."""
 
     exit_code = 2
 

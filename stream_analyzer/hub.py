@@ -83,7 +83,7 @@ class Newest(_Mailbox):
 
 
 class Complete(_Mailbox):
-    """Keeps every message, up to a limit; then the oldest goes."""
+    """Keeps every JSON message, up to a limit; then the oldest goes."""
 
     def __init__(self, *, limit: int = 4096) -> None:
         """Hold at most ``limit`` messages."""
@@ -92,7 +92,9 @@ class Complete(_Mailbox):
         self._limit = limit
 
     def put(self, message: Message) -> None:
-        """Take a message; the oldest makes room for it if need be."""
+        """Take a JSON message; the oldest makes room for it if need be. Others are none of its business."""
+        if isinstance(message.payload, bytes):
+            return
         self.dropped += len(self._messages) == self._limit
         self._messages.append(message)
         if len(self._messages) > self._limit // 2:

@@ -67,6 +67,17 @@ class ModelManifest:
         """Length of a full window in seconds."""
         return self.input.frames * self.input.every / self.feature.frames_per_second
 
+    @property
+    def first_s(self) -> float:
+        """Seconds of sound until the first judgement."""
+        last_frame = (self.input.min_frames - 1) * self.input.every
+        return (last_frame * self.feature.hop + self.feature.n_fft) / self.feature.sample_rate_hz
+
+    @property
+    def every_s(self) -> float:
+        """Seconds of sound from judgement to judgement."""
+        return self.input.stride / self.feature.frames_per_second
+
     def to_json(self) -> str:
         """Return the text of `manifest.json`."""
         output = {"labels": self.output.labels} if self.task == "genre" else {"bpm": self.output.bpm}
@@ -159,11 +170,14 @@ def _parse(data: dict[str, Any]) -> ModelManifest:
     )
     window = manifest.input
     sizes = (window.frames, window.every, window.stride, window.min_frames)
-    if not all(isinstance(size, int) and size > 0 for size in sizes) or window.min_frames > window.frames:
+    if not all(type(size) is int and size > 0 for size in sizes) or window.min_frames > window.frames:
         msg = f"input {window} needs whole numbers above 0 and min_frames <= frames"
         raise ValueError(msg)
     if not all(math.isfinite(x) and x > 0.0 for x in (manifest.temperature, manifest.time_constant_s, *output.bpm)):
         msg = "temperature, time_constant_s and bpm must be finite and above 0"
+        raise ValueError(msg)
+    if window.dtype != "int8":
+        msg = f"input dtype {window.dtype!r} must be int8"
         raise ValueError(msg)
     if "/" in manifest.file or "\\" in manifest.file:
         msg = f"file {manifest.file!r} must be a plain name"

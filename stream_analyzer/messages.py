@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from stream_analyzer import __version__
 from stream_analyzer.features import SPEC
+from stream_analyzer.steps import STEPS_PER_SECOND
 from stream_analyzer.types import (
     SPECTRUM_CEIL_DB,
     SPECTRUM_FLOOR_DB,
@@ -78,7 +79,7 @@ class Encoder:
                 "rate_hz": source.rate_hz,
                 "channels": source.channels,
             },
-            "feature": {"digest": SPEC.digest, "sample_rate_hz": SPEC.sample_rate_hz, "hop": SPEC.hop},
+            "feature": {"digest": SPEC.digest, **asdict(SPEC)},
             "spectrum": {
                 "bands": SPEC.n_mels,
                 "floor_db": SPECTRUM_FLOOR_DB,
@@ -92,11 +93,12 @@ class Encoder:
                     "task": m.task,
                     "sha256": m.sha256,
                     "window_s": m.window_s,
-                    "first_s": round(m.input.min_frames * m.input.every / SPEC.frames_per_second, 3),
-                    "every_s": round(m.input.stride / SPEC.frames_per_second, 3),
+                    "first_s": round(m.first_s, 3),
+                    "every_s": round(m.every_s, 3),
                 }
                 for m in manifests
             ],
+            "latency_s": _latency_s(models),
             "labels": list(models.genre.manifest.output.labels),
         }
         return self._envelope("hello", data, time_s=0.0, seq=0)
@@ -111,6 +113,15 @@ class Encoder:
             "data": data,
         }
         return Message(kind, json.dumps(envelope, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+
+
+def _latency_s(models: Models) -> dict[str, float]:
+    """Return how long each kind may take to show a sample, by design: its step, its frame, its model's stride."""
+    step_s = 1.0 / STEPS_PER_SECOND
+    column_s = step_s + SPEC.n_fft / SPEC.sample_rate_hz
+    waits_s = {"tempo": models.tempo.manifest.every_s, "genre": models.genre.manifest.every_s}
+    latency_s = {"level": step_s, "spectrum": column_s, **{kind: column_s + wait for kind, wait in waits_s.items()}}
+    return {kind: round(seconds, 3) for kind, seconds in latency_s.items()}
 
 
 def tempo_data(tempo: Tempo) -> dict[str, Any]:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 @contextmanager
 def native_stderr_closed() -> Iterator[None]:
     """Send what is written to file descriptor 2 nowhere; keep the block short, all threads are silenced."""
+    if sys.stderr is None:  # started without one: there is nothing to keep clean
+        yield
+        return
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:

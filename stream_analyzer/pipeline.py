@@ -7,6 +7,8 @@ source.deliver  ----->   BlockQueue  ----->   Analyzer.feed(block)  ---->   Hub.
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
 import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +36,10 @@ if TYPE_CHECKING:
     from stream_analyzer.hub import Mailbox
     from stream_analyzer.sources import AudioSource
 
+logger = logging.getLogger(__name__)
+
 _FAREWELL_S = 1.0
+_WARN_EVERY_S = 10.0
 _REPEAT_AFTER_S = 1.0
 _MEAN_WAIT_IN_STEP_S = 0.5 / STEPS_PER_SECOND
 
@@ -74,11 +79,11 @@ async def run(
         try:
             analyzer = Analyzer(models, channel=channel)
             await _analyse(queue, hub, analyzer, publisher, source_waits=not source.live)
-            await delivery
         finally:
             delivery.cancel()
             hub.close()
         await hub.farewell(limit_s=_FAREWELL_S)
+    await delivery  # its error, if any, now that all that came before it has been sent
 
 
 async def _deliver(source: AudioSource, queue: BlockQueue) -> None:
@@ -97,6 +102,7 @@ class _Publisher:
         self._summary = Summary()
         self._status: Status | None = None
         self._latencies_s: list[float] = []
+        self._warned_s, self._warned_of_s = -math.inf, 0.0
 
     def publish(self, events: list[Event]) -> None:
         """Publish what one item of the queue led to."""
@@ -119,8 +125,16 @@ class _Publisher:
     def _seen(self, status: Status) -> Status:
         latency_s = sum(self._latencies_s) / len(self._latencies_s) if self._latencies_s else 0.0
         self._latencies_s.clear()
+        self._warn(status.lost_s)
         self._status = replace(status, lag_s=self._queue.waiting_s, clients=self._hub.viewers, latency_s=latency_s)
         return self._status
+
+    def _warn(self, lost_s: float) -> None:
+        """Log lost sound, once in a while: a night with a bad cable must not fill the disk."""
+        now_s = time.monotonic()
+        if lost_s > self._warned_of_s and now_s - self._warned_s >= _WARN_EVERY_S:
+            logger.warning("%.2f s of sound were lost so far; %.1f s wait", lost_s, self._queue.waiting_s)
+            self._warned_s, self._warned_of_s = now_s, lost_s
 
 
 async def _analyse(

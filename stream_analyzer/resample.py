@@ -43,9 +43,9 @@ class Resampler:
         rate, target = self._rates
         self._stream = None if rate == target else soxr.ResampleStream(rate, target, 1, dtype="float32")
 
-    def push(self, samples: F32, *, last: bool = False) -> F32:
-        """Take mono samples [n], return the resampled ones [m] that are ready; ``last`` flushes the filter."""
+    def push(self, samples: F32) -> F32:
+        """Take mono samples [n], return the resampled ones [m] that are ready; the filter keeps a few milliseconds."""
         if self._stream is None:
             return samples
-        resampled: F32 = self._stream.resample_chunk(samples, last=last)
+        resampled: F32 = self._stream.resample_chunk(samples)
         return resampled

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
+from stream_analyzer.block_queue import SourceLost
 from stream_analyzer.errors import AudioError
 from stream_analyzer.native import native_stderr_closed
 from stream_analyzer.threads import in_daemon_thread
@@ -27,6 +28,7 @@ _BLOCK_S = 0.1
 _PCM_DTYPES: dict[str, tuple[str, float]] = {"s16le": ("<i2", 1.0 / 32768.0), "f32le": ("<f4", 1.0)}
 _RATES_HZ = (4_000, 768_000)
 _SHORTEST_S = 0.1
+LOST_AFTER_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ class PcmSource:
         frame_bytes = np.dtype(dtype).itemsize * self._channels
         wanted = max(1, int(self._rate_hz * _BLOCK_S)) * frame_bytes
         data, any_sound = b"", False
-        while more := await in_daemon_thread(lambda: self._read(wanted), name="standard input"):
+        while more := await self._next(wanted, queue):
             data += more
             whole = len(data) - len(data) % frame_bytes
             samples = np.frombuffer(data[:whole], dtype).astype(np.float32)
@@ -123,6 +125,14 @@ class PcmSource:
         if not any_sound:
             msg = "standard input ended before any sound came; see what the program that writes it says"
             raise AudioError(msg)
+
+    async def _next(self, wanted: int, queue: BlockQueue) -> bytes:
+        """Wait for more bytes, empty at the end; tell whoever listens when none come for a while."""
+        reading = asyncio.create_task(in_daemon_thread(lambda: self._read(wanted), name="standard input"))
+        done, _ = await asyncio.wait({reading}, timeout=LOST_AFTER_S)
+        if not done:
+            queue.put(SourceLost("standard input sends nothing; waiting for it"))
+        return await reading
 
     def _read(self, wanted: int) -> bytes:
         try:

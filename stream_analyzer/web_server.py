@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 STALLED_AFTER_S = 10.0
 _CLOSE_LIMIT_S = 1.0
 _MAX_CLIENT_MESSAGE = 4096
+_LOOPBACK = re.compile(r"127(\.[0-9]{1,3}){3}")
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -54,6 +56,7 @@ class WebServer:
     def __init__(self, hub: Hub, folder: Path, *, timeline: Callable[[], bytes]) -> None:
         """Serve ``hub``, the page in ``folder``, and the JSON that ``timeline`` gives when somebody asks."""
         self._hub, self._timeline = hub, timeline
+        self._on_loopback = True
         self._files = {
             f"/{path.relative_to(folder).as_posix()}": (path.read_bytes(), _TYPES[path.suffix])
             for path in sorted(folder.rglob("*"))
@@ -75,11 +78,12 @@ class WebServer:
                 close_timeout=_CLOSE_LIMIT_S,
                 server_header=None,
             )
-        except OSError as error:
-            reason = (error.strerror or str(error)).split("]", maxsplit=1)[-1].strip()
+        except (OSError, UnicodeError) as error:  # the latter for names that can be no host's
+            reason = (getattr(error, "strerror", "") or str(error)).split("]", maxsplit=1)[-1].strip()
             msg = f"can't serve on {host}:{port}: {reason}; choose another with --host and --port"
             raise ConfigError(msg) from error
         address, bound_port = next(iter(server.sockets)).getsockname()[:2]
+        self._on_loopback = _is_loopback(f"[{address}]" if ":" in address else address)
         shown = f"[{address}]" if ":" in address else address
         try:
             yield f"http://{shown}:{bound_port}/"
@@ -91,10 +95,14 @@ class WebServer:
 
     def _respond(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer a page request; let a WebSocket handshake of this very page, or of no page at all, go on."""
+        hosts = request.headers.get_all("Host")
+        if self._on_loopback and not all(map(_is_loopback, hosts)):
+            # Otherwise any page on the web could read the stream, by a name of its own that leads to this machine.
+            return connection.respond(HTTPStatus.FORBIDDEN, f"{hosts[0]} is not served here; open 127.0.0.1\n")
         path = request.path.partition("?")[0]
         if path == "/ws":
-            origin, host = request.headers.get("Origin"), request.headers.get("Host")
-            if origin is None or origin.partition("://")[2] == host:
+            origin = request.headers.get("Origin")
+            if origin is None or [origin.partition("://")[2]] == hosts:
                 return None
             return connection.respond(HTTPStatus.FORBIDDEN, f"origin {origin} is not this server\n")
         if path == "/timeline":
@@ -113,7 +121,9 @@ class WebServer:
             logger.debug("client %s left: %s", connection.remote_address, closed)
         finally:
             sender.cancel()
-            await asyncio.gather(sender, return_exceptions=True)
+            (outcome,) = await asyncio.gather(sender, return_exceptions=True)
+            if isinstance(outcome, Exception):
+                logger.error("sending to client %s failed", connection.remote_address, exc_info=outcome)
 
     async def _send(self, connection: ServerConnection) -> None:
         with self._hub.subscribe(Newest()) as box:
@@ -128,6 +138,12 @@ class WebServer:
                 await connection.close(1013, "too slow")
             except ConnectionClosed:
                 return
+
+
+def _is_loopback(host: str) -> bool:
+    """Tell whether a Host header, or a bare address, names this machine itself."""
+    name = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+    return name in ("localhost", "[::1]") or _LOOPBACK.fullmatch(name) is not None
 
 
 def _ok(body: bytes, content_type: str) -> Response:

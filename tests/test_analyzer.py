@@ -183,6 +183,8 @@ def test_a_lost_device_is_told_and_comes_back(models: Models) -> None:
     assert [(e.state, e.detail) for e in lost if isinstance(e, Status)] == [
         ("device_lost", "USB thing delivers no sound")
     ]
+    again = analyzer.device_lost("no such thing any more")
+    assert [event.detail for event in again if isinstance(event, Status)] == ["no such thing any more"]
     assert states(feed(analyzer, MUSIC, lost=RATE_HZ * 3)) == ["warming", "live"]
 
 

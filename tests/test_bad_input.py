@@ -220,6 +220,7 @@ def no_portaudio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_missing_portaudio_names_the_package_and_files_still_work(command: Command, files: Path) -> None:
     for arguments in (("devices",), run_flags("--input", "device")):
         command.fails(*arguments, code=3, says=("libportaudio2",))
+    command.fails(*run_flags("--device", "USB"), code=3, says=("libportaudio2",))
     code, err, _ = command(*run_flags())
     assert (code, len(err)) == (0, 2)
     assert "libportaudio2" in err[0]

@@ -108,6 +108,8 @@ def test_a_wrong_shape_is_refused(copy: Path) -> None:
         lambda m: m["output"].clear(),
         lambda m: m["input"].update(stride=0),
         lambda m: m["input"].update(colour="blue"),
+        lambda m: m["input"].update(dtype="float32"),
+        lambda m: m["input"].update(min_frames=True),
         lambda m: m["calibration"].update(temperature=-1.0),
         lambda m: m.update(file="../model.tflite"),
         lambda m: m.update(feature=[]),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
@@ -19,7 +21,6 @@ from tests.real_process import COMMAND, ROOT, run_command, serve, state_is
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 RATE_HZ = 44_100
 
@@ -122,6 +123,47 @@ def test_analyze_goes_on_after_a_broken_file(song: Path, tmp_path: Path) -> None
     assert result["file"] == str(song)
     assert result["duration_s"] == pytest.approx(9.0, abs=0.01)
     assert set(result) == {"file", "duration_s", "tempo", "genre", "music"}
+
+
+def test_a_file_that_breaks_off_ends_with_its_summary(tmp_path: Path) -> None:
+    path = tmp_path / "broken.flac"
+    soundfile.write(path, drum_loop(20.0, rate_hz=RATE_HZ, channels=2), RATE_HZ)
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 20_000] = bytes(20_000)
+    path.write_bytes(data)
+    done = run_command("run", "--input", str(path), "--speed", "0", "--json", "--port", "0")
+    assert done.returncode == 3
+    assert "broken after" in done.stderr
+    *_, ended, summary = lines(done.stdout)
+    assert (ended["data"]["state"], summary["type"]) == ("ended", "summary")
+
+
+async def test_standard_input_that_stalls_is_told() -> None:
+    reading, writing = os.pipe()
+    with serve("--input", "-", stdin=reading) as service:
+        async with service.listen() as client:
+            os.write(writing, bytes(44_100))
+            at = await client.until(state_is("device_lost"), limit_s=30)
+            assert "sends nothing" in client.last("status")["detail"]
+            os.write(writing, (drum_loop(4.0, rate_hz=RATE_HZ, channels=2) * 9000).astype("<i2").tobytes())
+            await client.until(state_is("live"), limit_s=30, start=at)
+        os.close(writing)
+        assert service.process.wait(10) == 0
+    os.close(reading)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_one_line(song: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [*COMMAND, "analyze", str(song)]
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False, cwd=ROOT
+        )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "stream-analyzer: can't write to standard output: No space left on device; free some space or write elsewhere"
+    ]
 
 
 def test_analyze_for_people(song: Path) -> None:

@@ -39,14 +39,14 @@ async def test_the_oldest_sound_is_dropped_and_counted() -> None:
     assert queue.waiting_s == pytest.approx(2.0)
     item = await queue.get()
     assert isinstance(item, AudioBlock)
-    assert item.lost == 4 * 103 + 3
+    assert item.lost == 4 * 103 + 3, "at the third and the fifth, down to half the limit each"
 
 
 async def test_dropping_counts_across_rates_and_keeps_notices() -> None:
     queue = BlockQueue(limit_s=1.5)
     queue.put(SourceLost("gone"))
     queue.put(block(rate_hz=100))
-    queue.put(block(rate_hz=200))
+    queue.put(block(0.6, rate_hz=200))
     assert await queue.get() == SourceLost("gone")
     item = await queue.get()
     assert isinstance(item, AudioBlock)

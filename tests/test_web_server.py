@@ -45,15 +45,19 @@ async def serving(page: Path) -> AsyncIterator[tuple[Hub, str]]:
 
 
 async def get(url: str, path: str) -> tuple[int, str, dict[str, str]]:
-    def fetch() -> tuple[int, str, dict[str, str]]:
+    return await fetch(Request(url.rstrip("/") + path))  # noqa: S310 - our own server
+
+
+async def fetch(request: Request) -> tuple[int, str, dict[str, str]]:
+    def blocking() -> tuple[int, str, dict[str, str]]:
         try:
-            with urlopen(Request(url.rstrip("/") + path), timeout=10) as response:  # noqa: S310 - our own server
+            with urlopen(request, timeout=10) as response:  # noqa: S310 - our own server
                 return response.status, response.read().decode(), dict(response.headers)
         except HTTPError as error:
             with error:
                 return error.code, error.read().decode(), dict(error.headers)
 
-    return await asyncio.to_thread(fetch)
+    return await asyncio.to_thread(blocking)
 
 
 async def test_files_are_served_with_their_type_and_strict_headers(page: Path) -> None:
@@ -110,6 +114,14 @@ async def test_only_this_page_may_connect(page: Path) -> None:
             async with connect(stream, origin="http://evil.example"):  # type: ignore[arg-type]
                 pass
         assert caught.value.response.status_code == 403
+
+
+async def test_another_name_for_this_machine_is_refused(page: Path) -> None:
+    async with serving(page) as (_, url):
+        port = urlsplit(url).port
+        for host, status in (("evil.example", 403), ("127.0.0.1.evil.example:1", 403), ("localhost", 200)):
+            request = Request(url, headers={"Host": f"{host}:{port}"})  # noqa: S310 - our own server
+            assert (await fetch(request))[0] == status
 
 
 async def test_a_huge_message_closes_its_sender_alone(page: Path) -> None:

@@ -6,6 +6,7 @@ is that of the average posterior. A row of the audio manifest that names no spli
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stream_analyzer.analyzer import Models
-from stream_analyzer.errors import ConfigError
+from stream_analyzer.errors import AudioError, ConfigError
 from stream_analyzer.features import SPEC
 from stream_analyzer.manifest import ModelInput, ModelManifest, ModelOutput
 from stream_analyzer.model import TfliteModel
@@ -146,11 +147,17 @@ def evaluate(folder: Path, *, data: Path, split: str) -> dict[str, Any]:
         msg = f"no gtzan_mel*.npz and no manifest.csv with rows of split {split!r} in {data}"
         raise ConfigError(msg)
     with get_context("spawn").Pool(JOBS, initializer=_start, initargs=(folder,)) as pool:
-        return {
-            name: {"split": split, **report(pool.map(_judge, rows, chunksize=8))}
-            for name, rows in tasks.items()
-            if rows
-        }
+        judged = {name: pool.map(_judge, rows, chunksize=8) for name, rows in tasks.items() if rows}
+    return {name: {"split": split, **_report_readable(found)} for name, found in judged.items()}
+
+
+def _report_readable(found: list[Judged | str]) -> dict[str, Any]:
+    """Report on what could be read; the rest is named on standard error and counted as ``unreadable``."""
+    problems = [one for one in found if isinstance(one, str)]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    readable = [one for one in found if isinstance(one, Judged)]
+    return {**(report(readable) if readable else {"n": 0}), "unreadable": len(problems)}
 
 
 def _feature_tasks(data: Path, split: str) -> dict[str, list[tuple[Any, ...]]]:
@@ -190,7 +197,8 @@ def _start(folder: Path) -> None:
     _model = Listening(folder)
 
 
-def _judge(task: tuple[Any, ...]) -> Judged:
+def _judge(task: tuple[Any, ...]) -> Judged | str:
+    """Judge one file in a worker; why it can't be read, if so."""
     if _model is None:
         msg = "worker was not started"
         raise RuntimeError(msg)
@@ -198,6 +206,9 @@ def _judge(task: tuple[Any, ...]) -> Judged:
         case ("features", frames, rate, truth):
             return judge_features(frames, _model, rate=rate, truth=truth)
         case ("audio", path, truth):
-            return judge_audio(path, _model, truth=truth)
+            try:
+                return judge_audio(path, _model, truth=truth)
+            except AudioError as error:
+                return str(error)
     msg = f"unknown task {task[0]!r}"
     raise ValueError(msg)

@@ -6,6 +6,7 @@ GTZAN comes at 12.906 frames a second and is taken for 12.5 (a 3 % stretch); FMA
 from __future__ import annotations
 
 import csv
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def read_genre_file(path: Path) -> FrameSet:
                 return _gtzan(dict(data))
             if {"level", "track_id", "genre"} <= keys:
                 return _fma(dict(data))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         msg = f"can't read {path}: {error}"
         raise ConfigError(msg) from error
     msg = f"{path} has neither GTZAN's nor FMA-small's arrays but {sorted(keys)}; see data/README.md"
