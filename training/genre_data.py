@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from stream_analyzer.errors import ConfigError
 from stream_analyzer.features import SPEC, StreamingLogMel
 from training import augment
 from training.dataset import FrameSet, from_bytes, last_frames, load_frame_set, to_bytes
-from training.genres import LABELS, known_mask, label_index, tagged_index
+from training.genres import LABELS, label_index, tagged_index, taught_mask
 from training.task import Batch
 
 if TYPE_CHECKING:
@@ -31,40 +30,29 @@ DOUBTFUL_MUSIC = {
 }  # fmt: skip
 
 
-TEACHER_FILE = "genre-teacher.npz"
-
-
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """How a batch is drawn: shares of each kind of clip, and how often and how strongly two are mixed.
+    """How a batch is drawn: shares of each kind of clip, and how often and how strongly two are mixed."""
 
-    ``teacher`` is the weight of what `training.teach` guessed beside a clip's own label; 0 does without.
-    """
-
-    gtzan: float = 0.25
-    real: float = 0.04
+    gtzan: float = 0.22
+    real: float = 0.03
     not_music: float = 0.08
     background: float = 0.05
     mixup: float = 0.25
     mixup_alpha: float = 0.4
     smoothing: float = 0.1
-    teacher: float = 0.0
 
 
 class Clips:
     """Clips of a set at the model's frame rate: label, labels the clip could have, and whether it is music."""
 
-    def __init__(self, frames: FrameSet, *, every: int, guess: F32 | None = None) -> None:
-        """Take all clips of ``frames``; sets at the full frame rate give every ``every``-th frame.
-
-        ``guess`` [clips, labels] are a teacher's posteriors over the labels the clips' set can't know.
-        """
+    def __init__(self, frames: FrameSet, *, every: int) -> None:
+        """Take all clips of ``frames``; sets at the full frame rate give every ``every``-th frame."""
         self._frames = frames
-        self._guess = guess
         self._step = round(frames.frames_per_second * every / SPEC.frames_per_second)
         self.label = np.array([label_index(label) for label in frames.label])
         self.tagged = np.array([tagged_index(tags) for tags in frames.tags])
-        self.mask = np.array([known_mask(dataset) for dataset in frames.dataset], np.float32)
+        self.mask = np.array([taught_mask(dataset) for dataset in frames.dataset], np.float32)
         self.music = ~not_music(frames)
         self.music_known = np.array([not DOUBTFUL_MUSIC.intersection(text.split("|")) for text in frames.tags])
 
@@ -76,29 +64,13 @@ class Clips:
         """Return the bytes [frames, 128] of one clip; of faster sets every n-th frame from ``phase`` on."""
         return self._frames.levels(index)[phase % self._step :: self._step]
 
-    def targets(self, index: int, *, mix: Mix) -> tuple[F32, F32]:
-        """Return label distributions and their masks, both [2, labels]; the distributions sum to 1 together.
-
-        The first is the clip's label among those its set can know. The second is over the other set's: a label that
-        the clip's tags name, else a teacher's guess, else nothing.
-        """
-        label, mask = np.zeros((2, len(LABELS)), np.float32), np.ones((2, len(LABELS)), np.float32)
-        mask[0] = self.mask[index]
-        label[0] = _smooth(self.label[index], mask[0], smoothing=mix.smoothing)
-        if self.tagged[index] >= 0:
-            mask[1] = known_mask("gtzan")
-            label[1] = _smooth(self.tagged[index], mask[1], smoothing=mix.smoothing)
-        elif self._guess is not None:
-            mask[1] = self._guess[index] > 0.0
-            label[1] = self._guess[index] * np.float32(mix.teacher)
-        return label / label.sum(), mask
-
-
-def _smooth(index: int, mask: F32, *, smoothing: float) -> F32:
-    """Return 1 at ``index`` with ``smoothing`` of it spread over ``mask``."""
-    target = mask * np.float32(smoothing / mask.sum())
-    target[index] += np.float32(1.0 - smoothing)
-    return np.asarray(target, np.float32)
+    def target(self, index: int, *, smoothing: float) -> F32:
+        """Return the distribution [labels] of one clip: its label, shared with the one its tags name, smoothed."""
+        mask = self.mask[index]
+        target = mask * np.float32(smoothing / mask.sum())
+        right = [self.label[index]] if self.tagged[index] < 0 else [self.label[index], self.tagged[index]]
+        target[right] += np.float32((1.0 - smoothing) / len(right))
+        return np.asarray(target, np.float32)
 
 
 def not_music(frames: FrameSet) -> Flags:
@@ -117,15 +89,6 @@ def noise_log_mel(seconds: float) -> F32:
     return StreamingLogMel().push(samples.astype(np.float32))
 
 
-def _load_guesses(prepared: Path) -> dict[str, F32]:
-    try:
-        with np.load(prepared / TEACHER_FILE, allow_pickle=False) as data:
-            return dict(data)
-    except OSError as error:
-        msg = f"can't read {prepared / TEACHER_FILE}: run python -m training.teach, or set mix.teacher=0"
-        raise ConfigError(msg) from error
-
-
 class GenreWindows:
     """The sets a genre model learns from, and random training batches of them."""
 
@@ -133,19 +96,17 @@ class GenreWindows:
         """Load the prepared sets; train splits and not-music clips that are not held out train."""
         self._frames, self._min_frames, self._mix, self._strength = window.frames, window.min_frames, mix, strength
         gtzan, fma, audio = (load_frame_set(prepared / f"{name}.npz") for name in ("gtzan", "fma-small", "audio"))
-        guesses = _load_guesses(prepared) if mix.teacher > 0.0 else {}
-
-        def clips(frames: FrameSet, rows: Flags) -> Clips:
-            guess = guesses.get(str(frames.dataset[0]))
-            chosen = np.flatnonzero(rows)
-            return Clips(frames.take(chosen), every=window.every, guess=None if guess is None else guess[chosen])
-
         negative, kept = not_music(audio), held_out(audio)
-        self._gtzan, self._fma = clips(gtzan, gtzan.split == "train"), clips(fma, fma.split == "train")
-        self._real = Clips(
-            audio.take(np.flatnonzero((audio.dataset == "gtzan") & (audio.split == "train"))), every=window.every
+        real = (audio.dataset == "gtzan") & (audio.split == "train")
+        self._gtzan, self._fma, self._real, self._other = (
+            Clips(frames.take(np.flatnonzero(rows)), every=window.every)
+            for frames, rows in (
+                (gtzan, gtzan.split == "train"),
+                (fma, fma.split == "train"),
+                (audio, real),
+                (audio, negative & ~kept),
+            )
         )
-        self._other = Clips(audio.take(np.flatnonzero(negative & ~kept)), every=window.every)
         self._noise = to_bytes(noise_log_mel(120.0))[:: window.every]
         self.valid = [frames.take(np.flatnonzero(frames.split == "valid")) for frames in (gtzan, fma)]
         heard = (audio.dataset == "librosa_data") & ~negative | (audio.dataset == "gtzan") & (audio.split == "valid")
@@ -154,12 +115,12 @@ class GenreWindows:
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
         """Draw a batch.
 
-        Targets: ``label`` and ``mask`` [size, 4, labels], two for each window and two for what was mixed in; ``music``
-        and its weight [size].
+        Targets: ``label`` and ``mask`` [size, 2, labels] of each window and of what was mixed in; ``music`` and its
+        weight [size].
         """
         windows = np.empty((size, self._frames, SPEC.n_mels), np.float32)
-        label = np.zeros((size, 4, len(LABELS)), np.float32)
-        mask = np.ones((size, 4, len(LABELS)), np.float32)
+        label = np.zeros((size, 2, len(LABELS)), np.float32)
+        mask = np.ones((size, 2, len(LABELS)), np.float32)
         music, music_weight = np.zeros(size, np.float32), np.ones(size, np.float32)
         for row in range(size):
             if rng.random() < self._mix.not_music:
@@ -172,10 +133,10 @@ class GenreWindows:
                 share = float(rng.beta(self._mix.mixup_alpha, self._mix.mixup_alpha))
                 others, other, second = self._music_window(rng)
                 window = share * window + (1.0 - share) * (second + (window.max() - second.max()))
-                label[row, 2:], mask[row, 2:] = others.targets(other, mix=self._mix)
-            label[row, :2], mask[row, :2] = clips.targets(index, mix=self._mix)
-            label[row, :2] *= np.float32(share)
-            label[row, 2:] *= np.float32(1.0 - share)
+                label[row, 1] = others.target(other, smoothing=self._mix.smoothing) * np.float32(1.0 - share)
+                mask[row, 1] = others.mask[other]
+            label[row, 0] = clips.target(index, smoothing=self._mix.smoothing) * np.float32(share)
+            mask[row, 0] = clips.mask[index]
             windows[row] = self._finish(window, rng)
         return Batch(windows, {"label": label, "mask": mask, "music": music, "music_weight": music_weight})
 

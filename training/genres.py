@@ -21,7 +21,7 @@ KNOWN = {
     ),
 }  # fmt: skip
 
-# FMA-small's finer tags that mean a label only GTZAN knows.
+# FMA-small's finer tags that mean a label of GTZAN. Every track is tagged, so one without them is known not to be it.
 TAGS = {
     "Reggae - Dub": "Reggae", "Reggae - Dancehall": "Reggae",
     "Metal": "Metal", "Death-Metal": "Metal", "Black-Metal": "Metal", "Thrash": "Metal", "Grindcore": "Metal",
@@ -36,9 +36,17 @@ def label_index(name: str) -> int:
 
 
 def known_mask(dataset: str) -> F32:
-    """Return float32 [labels]: 1 where ``dataset`` can tell the label, else 0."""
+    """Return float32 [labels]: 1 where ``dataset``'s own classes can tell the label, else 0. Scores use this."""
     known = KNOWN.get(dataset, ())
     return np.array([label in known for label in LABELS], np.float32)
+
+
+def taught_mask(dataset: str) -> F32:
+    """Return float32 [labels]: 1 where ``dataset``'s classes or tags can tell the label. Training uses this."""
+    mask = known_mask(dataset)
+    if dataset == "fma-small":
+        mask[[LABELS.index(label) for label in TAGS.values()]] = 1.0
+    return mask
 
 
 def tagged_index(tags: str) -> int:
