@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -92,7 +93,7 @@ def load_frame_set(path: Path) -> FrameSet:
     except FileNotFoundError as error:
         msg = f"no prepared set {path}; run: python -m training.prepare {path.stem} --out {path.parent}"
         raise ConfigError(msg) from error
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
         msg = f"{path} is not a prepared set ({error}); run: python -m training.prepare {path.stem}"
         raise ConfigError(msg) from error
     return FrameSet(**{**values, "frames_per_second": float(values["frames_per_second"])})

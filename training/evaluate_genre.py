@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stream_analyzer.errors import ConfigError
 from stream_analyzer.genre import softmax
 from stream_analyzer.model import TfliteModel
 from training.dataset import windows_of
@@ -63,7 +64,13 @@ def restrict(logits: F32, dataset: str) -> F32:
 
 def truth_of(frames: FrameSet) -> tuple[str, Integers]:
     """Return the name of the data set and the label index of each of its clips."""
-    return str(frames.dataset[0]), np.array([label_index(label) for label in frames.label], np.int64)
+    dataset = str(frames.dataset[0])
+    truth = np.array([label_index(label) for label in frames.label], np.int64)
+    unknown = sorted(set(frames.label[known_mask(dataset)[truth] * (truth >= 0) == 0.0]))
+    if unknown:
+        msg = f"{dataset} has genres that are none of its labels: {', '.join(unknown)}"
+        raise ConfigError(msg)
+    return dataset, truth
 
 
 def scores(per_clip: list[F32], truth: Integers, *, dataset: str, stride: int, temperature: float) -> dict[str, Any]:
@@ -127,4 +134,7 @@ def evaluate(folder: Path, *, data: Path, split: str) -> dict[str, Any]:
             "split": split,
             **scores(found, truth, dataset=dataset, stride=stride, temperature=model.manifest.temperature),
         }
+    if not report:
+        msg = f"no clip of split {split!r} in the genre files of {data}; choose another --split"
+        raise ConfigError(msg)
     return report

@@ -63,8 +63,8 @@ def read_genre_file(path: Path) -> FrameSet:
                 return _gtzan(dict(data))
             if {"level", "track_id", "genre"} <= keys:
                 return _fma(dict(data))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        msg = f"can't read {path}: {error}"
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        msg = f"can't read {path} as a genre data file ({type(error).__name__}); its formats are in data/README.md"
         raise ConfigError(msg) from error
     msg = f"{path} has neither GTZAN's nor FMA-small's arrays but {sorted(keys)}; see data/README.md"
     raise ConfigError(msg)

@@ -74,6 +74,9 @@ def test_foreign_file_is_refused_in_one_line(tmp_path: Path) -> None:
     np.savez(tmp_path / "gtzan_mel.npz", x=np.zeros(3))
     with pytest.raises(ConfigError, match="neither GTZAN's nor FMA-small's"):
         sources.read_genre_file(tmp_path / "gtzan_mel.npz")
+    (tmp_path / "fma_small_mel.npz").write_bytes(b"not a zip file")
+    with pytest.raises(ConfigError, match="as a genre data file"):
+        sources.read_genre_file(tmp_path / "fma_small_mel.npz")
     with pytest.raises(ConfigError, match="give the data folder"):
         sources.genre_files(tmp_path / "nowhere")
 

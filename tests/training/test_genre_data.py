@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from stream_analyzer.errors import ConfigError
 from stream_analyzer.features import SPEC
 from stream_analyzer.manifest import ModelInput
 from training import augment, sources
 from training.augment import Augmentation
-from training.evaluate_genre import calibration_error, scores
+from training.evaluate_genre import calibration_error, scores, truth_of
 from training.genre_data import Clips, GenreWindows, Mix, held_out
 from training.genres import KNOWN, LABELS, known_mask, label_index, tagged_index, taught_mask
 
@@ -119,6 +120,13 @@ def test_calibration_error_of_known_cases() -> None:
     sure = np.array([[0.95, 0.05]] * 20, np.float32)
     assert calibration_error(sure, np.array([0] * 19 + [1])) == pytest.approx(0.0, abs=1e-6)
     assert calibration_error(sure, np.array([1] * 20)) == pytest.approx(0.95)
+
+
+def test_foreign_genre_is_refused(data: Path) -> None:
+    frames = sources.read_gtzan(data)
+    assert truth_of(frames)[0] == "gtzan"
+    with pytest.raises(ConfigError, match="none of its labels: folk, zouk"):
+        truth_of(replace(frames, label=np.array(["folk", "zouk"] * 6)))
 
 
 def test_scores_ignore_labels_the_set_cannot_know() -> None:
