@@ -42,7 +42,7 @@ def main() -> None:
     """Write the pictures."""
     parser = argparse.ArgumentParser(description="Take the README's pictures of the page from the real demo.")
     parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder for the pictures (default: docs)")
-    parser.add_argument("--from", dest="start", default="01:14", help="place in the demo, MM:SS (default: 01:14)")
+    parser.add_argument("--from", dest="start", default="00:47", help="place in the demo, MM:SS (default: 00:47)")
     args = parser.parse_args()
     with chromium.launch() as browser, serve("--input", "demo") as service:
         pages = []
