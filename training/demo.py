@@ -1,4 +1,4 @@
-"""Make the bundled demo set: six short pieces of plainly different genre and tempo, mixed into one Ogg Vorbis file.
+"""Make the bundled demo set: five short pieces of plainly different genre and tempo, mixed into one Ogg Vorbis file.
 
 Run ``python -m training.demo`` (needs Debian's mma, fluidsynth and fluid-soundfont-gm); it writes ``demo.ogg`` and
 ``demo.json``, the same samples each time. The charts and patterns below are ours. MMA (GPL) turns them into MIDI and
@@ -86,26 +86,6 @@ PARTS = (
             Voice("Chord-Stab", "Piano1", 5, 90, "8_.7_.7_..7_.6_.|8_.7_.7_..7_7_7_"),
             Voice("Chord-Pad", "SynthStrings1", 5, 55, "5_______________"),
             Voice("Bass-Lead", "SawWave", 5, 62, "................|........5_3_1_3_|5___3_..........|..1_..3_..5_7_8_"),
-        ),
-    ),
-    Part(
-        genre="disco",
-        style="disco",
-        bpm=108,
-        kit="Standard",
-        chords="Dm7 G7 Cmaj7 Am7 Dm7 G7 Cmaj7 A7",
-        drums={
-            "KickDrum1": "9...9...9...9...",
-            "SnareDrum1": "....8.......8...|....8.......8.6.",
-            "OpenHiHat": "..7...7...7...7.",
-            "ClosedHiHat": "6.4.6.4.6.4.6.4.",
-            "Tambourine": "....5.......5...",
-        },
-        voices=(
-            Voice("Bass", "FingeredBass", 2, 120, "1_8_1_8_1_8_1_8_|1_8_1_8_5_8_v_b_"),
-            Voice("Chord-Scratch", "CleanGuitar", 5, 66, "7.56.57.7.56.57."),
-            Voice("Chord-Strings", "Strings", 5, 62, "7_______5_______"),
-            Voice("Bass-Lead", "Strings", 6, 66, "8___7_6_5___....|................"),
         ),
     ),
     Part(
