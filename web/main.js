@@ -34,6 +34,7 @@ for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySele
 let state = INITIAL;
 let frame = 0;
 let shownAt = -Infinity;
+let soundSeen = true; // some views have neither spectrogram nor meter
 let wire_s = 0; // half the shortest round trip to the server
 
 const view = new View((ratio) => dispatch({ kind: "show", ratio }));
@@ -90,6 +91,7 @@ function newSpectrum() {
 
 /** Fit the time axes to the width there is. */
 function layOut() {
+  soundSeen = byId("waterfall").clientWidth > 0;
   const span_s = secondsFor(byId("waterfall").clientWidth);
   spectrum.span(span_s);
   frequencyAxis(byId("frequencies"), scale);
@@ -116,8 +118,10 @@ function wake() {
 function draw(now) {
   frame = 0;
   const clock = Math.max(now, performance.now()); // a message may be newer than the frame's own time
-  spectrum.draw();
-  meter.draw(state.level, clock);
+  if (soundSeen) {
+    spectrum.draw();
+    meter.draw(state.level, clock);
+  }
   if (now - shownAt < TEXT_EVERY_MS - 20) return;
   const latency_s = latency(state, clock, wire_s + spectrum.behind_s);
   view.show(state, clock, latency_s);

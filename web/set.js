@@ -143,7 +143,7 @@ export class SetSoFar {
     for (const { time_s, span_s, bpm, state } of tempi) {
       const x = this.#pixel(time_s);
       context.fillStyle = state === "locked" ? this.#inks.ink : this.#inks.mute;
-      const thick = state === "locked" ? 3 : 2;
+      const thick = (state === "locked" ? 0.25 : 0.17) * (parseFloat(this.#inks.font) || 12);
       context.fillRect(x, y(bpm) - thick / 2, Math.max(1.5, this.#pixel(time_s + span_s) - x), thick);
     }
   }
