@@ -159,7 +159,7 @@ def commit() -> str:
 
 
 def train(config: dict[str, Any], task: Task, out: Path) -> None:
-    """Run both phases of ``config``."""
+    """Run both phases of ``config``; its ``init`` may name a run whose float weights to start from."""
     seed = int(config["seed"])
     keras.utils.set_random_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
@@ -167,6 +167,8 @@ def train(config: dict[str, Any], task: Task, out: Path) -> None:
     phase = Phase(**config["float"])
     keras.mixed_precision.set_global_policy(phase.precision)
     learner = task.build()
+    if "init" in config:
+        learner.load_weights(Path(config["init"]) / "float.weights.h5")
     fit(learner, task, phase, seed=seed, name="float", out=out)
 
     keras.mixed_precision.set_global_policy("float32")
