@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from stream_analyzer.block_queue import SourceLost
 from stream_analyzer.errors import AudioError, DeviceLost, DeviceNotFound
-from stream_analyzer.sources import LOST_AFTER_S, SourceInfo
+from stream_analyzer.sources import LIVE_BLOCK_S, LOST_AFTER_S, SourceInfo
 from stream_analyzer.threads import in_daemon_thread
 from stream_analyzer.types import AudioBlock
 
@@ -217,6 +217,7 @@ class DeviceSource:
                 samplerate=self._info.rate_hz,
                 channels=self._info.channels,
                 dtype="float32",
+                blocksize=round(self._info.rate_hz * LIVE_BLOCK_S),
                 callback=_callback(hand_over, over, rate_hz=self._info.rate_hz),
             )
             try:

@@ -29,6 +29,7 @@ _PCM_DTYPES: dict[str, tuple[str, float]] = {"s16le": ("<i2", 1.0 / 32768.0), "f
 _RATES_HZ = (4_000, 768_000)
 _SHORTEST_S = 0.1
 LOST_AFTER_S = 2.0
+LIVE_BLOCK_S = 0.05  # half a step: two blocks fill one, and handing one over costs more than what is in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ class PcmSource:
         """Put what arrives, until the stream ends."""
         dtype, scale = _PCM_DTYPES[self._format]
         frame_bytes = np.dtype(dtype).itemsize * self._channels
-        wanted = max(1, int(self._rate_hz * _BLOCK_S)) * frame_bytes
+        wanted = max(1, int(self._rate_hz * LIVE_BLOCK_S)) * frame_bytes
         data, any_sound = b"", False
         while more := await self._next(wanted, queue):
             data += more
@@ -135,8 +136,11 @@ class PcmSource:
         return await reading
 
     def _read(self, wanted: int) -> bytes:
+        """Read ``wanted`` bytes, less at the end; a pipe gives what it has, often a few milliseconds."""
+        data = b""
         try:
-            data: bytes = self._stream.read(wanted)
+            while len(data) < wanted and (more := self._stream.read(wanted - len(data))):
+                data += more
         except OSError as error:
             msg = f"standard input failed: {error.strerror}; start the writer again"
             raise AudioError(msg) from error
