@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from stream_analyzer import __version__
-from stream_analyzer.config import PCM_FORMATS, Settings, load_settings, setting_help
+from stream_analyzer.config import PCM_FORMATS, Settings, is_secret, load_settings, setting_help
 from stream_analyzer.errors import AudioError, ConfigError, StreamAnalyzerError
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = 0
     try:
         options = _parser().parse_args(arguments)
-        flags = {name: value for name, value in vars(options).items() if name in Settings.__dataclass_fields__}
+        known = Settings.__dataclass_fields__
+        flags = {name: value for name, value in vars(options).items() if name.removesuffix("_file") in known}
         settings = load_settings(flags, file=options.config)
         _set_up_logging(settings.log_level)
         code = options.command(options, settings)
@@ -92,7 +93,10 @@ def _add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
     """Add flags for settings; their values are checked in `config`, like those of file and environment."""
     for name in names:
         flag = "--" + name.replace("_", "-")
-        if name == "json":
+        if is_secret(name):
+            parser.add_argument(flag, dest=name, nargs="?", const="", help=argparse.SUPPRESS)  # refused in `config`
+            parser.add_argument(f"{flag}-file", metavar="FILE", help=f"file that holds the {setting_help(name)}")
+        elif name == "json":
             parser.add_argument(flag, action="store_const", const="true", help="write JSON lines to standard output")
         elif name == "models":
             parser.add_argument(flag, dest=name, metavar="DIR", help=setting_help(name))

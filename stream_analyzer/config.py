@@ -10,15 +10,22 @@ import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from stream_analyzer.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 ENV_PREFIX = "STREAM_ANALYZER_"
 PCM_FORMATS = ("s16le", "f32le")
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
+_NODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_TOPIC = re.compile(r"[^\s#+/]+(/[^\s#+/]+)*")
+_CREDENTIALS = re.compile(r"(//|['\"]).*@")
+_MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
+_FILE = "_file"
+_COMMAND_LINE = "command line"
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
@@ -95,8 +102,63 @@ def _folder(value: Any) -> Path:  # noqa: ANN401
     return path
 
 
-def _setting(default: Any, parse: Callable[[Any], Any], text: str) -> Any:  # noqa: ANN401 - typed by the field
-    return field(default=default, metadata={"parse": parse, "help": text})
+def _existing_file(value: Any) -> Path:  # noqa: ANN401
+    path = Path(_text(value)).expanduser()
+    if not path.is_file():
+        msg = "must be an existing file"
+        raise ValueError(msg)
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class MqttAddress:
+    """Where an MQTT broker listens, and whether by TLS."""
+
+    host: str
+    port: int
+    tls: bool
+
+    def __str__(self) -> str:
+        """Return it as it is shown to people."""
+        return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+
+def _mqtt(value: Any) -> MqttAddress | None:  # noqa: ANN401
+    if not _text(value):
+        return None
+    try:
+        url = urlsplit(value)
+        host, port = url.hostname or "localhost", url.port
+        host.encode("idna")
+    except ValueError:  # of which UnicodeError is one
+        url, host, port = urlsplit(""), "", None
+    if url.username is not None or "@" in value:
+        msg = "must hold no user and no password, for every user of this machine can read them; "
+        raise ValueError(msg + f"set {ENV_PREFIX}MQTT_USER and {ENV_PREFIX}MQTT_PASSWORD")
+    if url.scheme not in _MQTT_PORTS or url.path not in ("", "/") or url.query or url.fragment or port == 0:
+        msg = "must be mqtt://HOST, mqtts://HOST or the same with :PORT"
+        raise ValueError(msg)
+    return MqttAddress(host, port or _MQTT_PORTS[url.scheme], tls=url.scheme == "mqtts")
+
+
+def _node(value: Any) -> str:  # noqa: ANN401
+    if not _NODE.fullmatch(_text(value)):
+        msg = "must be 1 to 64 letters, digits, - and _ (it becomes part of MQTT topics)"
+        raise ValueError(msg)
+    return str(value)
+
+
+def _discovery(value: Any) -> str | None:  # noqa: ANN401
+    if value == "off":
+        return None
+    if not _TOPIC.fullmatch(_text(value)):
+        msg = "must be off or the prefix that Home Assistant is set to, without # and +"
+        raise ValueError(msg)
+    return str(value)
+
+
+def _setting(default: Any, parse: Callable[[Any], Any], text: str, *, secret: bool = False) -> Any:  # noqa: ANN401 - typed by the field
+    return field(default=default, metadata={"parse": parse, "help": text, "secret": secret}, repr=not secret)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,13 +175,39 @@ class Settings:
     host: str = _setting("127.0.0.1", _host, "address to serve on")
     port: int = _setting(8765, _whole(0, 65_535), "port to serve on; 0 takes a free one")
     json: bool = _setting(False, _flag, "write every message as one line to standard output")  # noqa: FBT003
+    mqtt: MqttAddress | None = _setting(
+        None, _mqtt, "MQTT broker to publish to: mqtt://HOST[:PORT], or mqtts:// for TLS"
+    )
+    mqtt_ca: Path | None = _setting(None, _existing_file, "CA certificate of the broker, if the system knows it not")
+    mqtt_cert: Path | None = _setting(None, _existing_file, "client certificate for the broker")
+    mqtt_key: Path | None = _setting(None, _existing_file, "its private key, if the certificate's file holds none")
+    mqtt_user: str = _setting("", _text, "user name for the broker")
+    mqtt_password: str = _setting("", _text, "password for the broker", secret=True)
+    mqtt_discovery: str | None = _setting("homeassistant", _discovery, "prefix of Home Assistant's discovery, or off")
+    node: str = _setting("", _node, "this analyzer's name in MQTT topics; the host's name if not set")
     models: Path | None = _setting(None, _folder, "folder with the models, if not the bundled ones")
     log_level: str = _setting("warning", _one_of(*_LOG_LEVELS), "debug, info, warning or error")
+
+    def __post_init__(self) -> None:
+        """Refuse settings that make no sense together."""
+        tls_alone = [name for name in ("mqtt_ca", "mqtt_cert", "mqtt_key") if getattr(self, name)]
+        if tls_alone and self.mqtt and not self.mqtt.tls:
+            msg = f"{tls_alone[0]} is for TLS, but mqtt is mqtt://{self.mqtt}; set mqtts:// or leave {tls_alone[0]} out"
+            raise ConfigError(msg)
+        for one, other in (("mqtt_key", "mqtt_cert"), ("mqtt_password", "mqtt_user")):
+            if getattr(self, one) and not getattr(self, other):
+                msg = f"{one} is set without {other}; set both"
+                raise ConfigError(msg)
 
 
 def setting_help(name: str) -> str:
     """Return the help text of a setting."""
-    return str(next(f for f in fields(Settings) if f.name == name).metadata["help"])
+    return str(Settings.__dataclass_fields__[name].metadata["help"])
+
+
+def is_secret(name: str) -> bool:
+    """Tell whether a setting must not stand on a command line, in an error or in a log."""
+    return bool(Settings.__dataclass_fields__[name].metadata["secret"])
 
 
 def load_settings(
@@ -136,22 +224,47 @@ def load_settings(
     layers: list[tuple[str, dict[str, Any]]] = [
         (str(file), _read_toml(file) if file else {}),
         ("environment", _read_environment(environment)),
-        ("command line", {name: value for name, value in flags.items() if value is not None}),
+        (_COMMAND_LINE, {name: value for name, value in flags.items() if value is not None}),
     ]
-    known = {f.name: f for f in fields(Settings)}
     for origin, layer in layers:
-        for name, value in layer.items():
-            if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-                msg = f"{origin}: unknown setting {name!r}; {hint}"
-                raise ConfigError(msg)
+        for name, value in _with_secrets(layer, origin=origin):
             try:
-                merged[name] = known[name].metadata["parse"](value)
+                merged[name] = Settings.__dataclass_fields__[name].metadata["parse"](value)
             except (TypeError, ValueError) as error:
-                msg = f"{origin}: {name} = {value!r} {error}"
+                shown = "(hidden)" if is_secret(name) else _CREDENTIALS.sub(r"\1***@", repr(value))
+                msg = f"{origin}: {name} = {shown} {error}"
                 raise ConfigError(msg) from error
     return Settings(**merged)
+
+
+def _with_secrets(layer: dict[str, Any], *, origin: str) -> Iterator[tuple[str, Any]]:
+    """Give known settings alone; a secret that stands in a file of its own is read, one on a command line refused."""
+    known = {f.name for f in fields(Settings)}
+    secrets = {name for name in known if is_secret(name)}
+    for name, value in layer.items():
+        plain = name.removesuffix(_FILE)
+        if name in secrets and origin == _COMMAND_LINE:
+            flag = "--" + name.replace("_", "-")
+            msg = f"{flag}: every user of this machine can read a command line; "
+            raise ConfigError(msg + f"set {ENV_PREFIX}{name.upper()}, or name a file that holds it with {flag}-file")
+        if name != plain and plain in secrets:
+            yield plain, _read_secret(value, name=name, origin=origin)
+        elif name in known:
+            yield name, value
+        else:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(f.name for f in fields(Settings))}"
+            msg = f"{origin}: unknown setting {name!r}; {hint}"
+            raise ConfigError(msg)
+
+
+def _read_secret(value: Any, *, name: str, origin: str) -> str:  # noqa: ANN401
+    try:
+        return Path(_text(value)).expanduser().read_text().rstrip("\r\n")
+    except (OSError, TypeError, ValueError) as error:  # the last for what is no text
+        reason = getattr(error, "strerror", None) or "it must be a text file"
+        msg = f"{origin}: can't read {name} = {value!r}: {reason}; check the name and who may read it"
+        raise ConfigError(msg) from error
 
 
 def _read_toml(file: Path) -> dict[str, Any]:

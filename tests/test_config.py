@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from stream_analyzer.config import Settings, load_settings
+from stream_analyzer.config import MqttAddress, Settings, load_settings
 from stream_analyzer.errors import ConfigError
 
 
@@ -89,3 +89,76 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="is not TOML"):
         load_settings({}, file=tmp_path / "binary.toml", environment={})
+
+
+@pytest.mark.parametrize(
+    ("value", "parsed"),
+    [
+        ("", None), ("mqtt://", MqttAddress("localhost", 1883, tls=False)),
+        ("mqtt://hall.example:1884/", MqttAddress("hall.example", 1884, tls=False)),
+        ("mqtts://hall.example", MqttAddress("hall.example", 8883, tls=True)),
+        ("mqtts://[::1]:1", MqttAddress("::1", 1, tls=True)),
+    ],
+)  # fmt: skip
+def test_broker_addresses(value: str, parsed: MqttAddress | None) -> None:
+    assert load_settings({"mqtt": value}, environment={}).mqtt == parsed
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "hall.example", "hall.example:1883", "http://hall.example", "mqtt://hall.example:0", "mqtt://hall.example:70000",
+        "mqtt://hall.example/topic", "mqtt://hall.example?x", "mqtt://[::1", "mqtt://" + "a" * 70, "mqtt://a..b", 1883,
+    ],
+)  # fmt: skip
+def test_bad_broker_addresses(value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"mqtt = .*(mqtts://HOST|text)"):
+        load_settings({"mqtt": value}, environment={})
+
+
+@pytest.mark.parametrize(
+    "value", ["mqtt://dj:hunter2@hall", "mqtt://hunter2@hall", "dj:hunter2@hall", "mqtt://dj:hunter/2@hall"]
+)
+def test_a_password_in_the_address_is_refused_and_not_repeated(value: str) -> None:
+    with pytest.raises(ConfigError, match="STREAM_ANALYZER_MQTT_PASSWORD") as caught:
+        load_settings({"mqtt": value}, environment={})
+    assert "hunter" not in str(caught.value)
+
+
+def test_secrets_come_from_environment_or_file_alone(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("hunter2\n")
+    user = {"STREAM_ANALYZER_MQTT_USER": "dj"}
+    for flags, environment in (
+        ({}, {"STREAM_ANALYZER_MQTT_PASSWORD": "hunter2"}),
+        ({}, {"STREAM_ANALYZER_MQTT_PASSWORD_FILE": str(secret)}),
+        ({"mqtt_password_file": str(secret)}, {"STREAM_ANALYZER_MQTT_PASSWORD": "another"}),
+    ):
+        settings = load_settings(flags, environment=user | environment)
+        assert settings.mqtt_password == "hunter2"  # noqa: S105 - the one above
+        assert "hunter2" not in repr(settings)
+    with pytest.raises(ConfigError, match="--mqtt-password: every user") as caught:
+        load_settings({"mqtt_password": "hunter2"}, environment=user)
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(ConfigError, match=r"mqtt_password = \(hidden\) must be text"):
+        load_settings({}, file=write(tmp_path, "mqtt_password = 123456"), environment=user)
+    with pytest.raises(ConfigError, match=r"can't read mqtt_password_file = .*No such file"):
+        load_settings({"mqtt_password_file": str(tmp_path / "none")}, environment=user)
+    secret.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="must be a text file"):
+        load_settings({"mqtt_password_file": str(secret)}, environment=user)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"mqtt": "mqtt://hall", "mqtt_ca": __file__}, "mqtt_ca is for TLS"),
+        ({"mqtt": "mqtts://hall", "mqtt_key": __file__}, "mqtt_key is set without mqtt_cert"),
+        ({"mqtt_ca": "/no/such/file"}, "existing file"), ({"node": "a/b"}, "letters, digits"),
+        ({"node": ""}, "letters"),
+        ({"mqtt_discovery": "a/#"}, "must be off or"), ({"mqtt_discovery": "/a"}, "must be off or"),
+    ],
+)  # fmt: skip
+def test_broker_settings_that_make_no_sense(settings: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        load_settings(settings, environment={})
