@@ -139,6 +139,12 @@ def report(judged: list[Judged]) -> dict[str, Any]:
 
 def evaluate(folder: Path, *, data: Path, split: str) -> dict[str, Any]:
     """Score the int8 model in ``folder`` on the feature files and the audio manifest that ``data`` holds."""
+    judged = judge_all(folder, data=data, split=split)
+    return {name: {"split": split, **_report_readable(found)} for name, found in judged.items()}
+
+
+def judge_all(folder: Path, *, data: Path, split: str) -> dict[str, list[Judged | str]]:
+    """Judge every file of ``split``, by data set; a string says why a file could not be read."""
     TfliteModel(folder)  # a model that can't be used is told here, in one line, not by a worker
     tasks: dict[str, list[tuple[Any, ...]]] = {}
     for found in (_feature_tasks, _audio_tasks):
@@ -147,8 +153,7 @@ def evaluate(folder: Path, *, data: Path, split: str) -> dict[str, Any]:
         msg = f"no gtzan_mel*.npz and no manifest.csv with rows of split {split!r} in {data}"
         raise ConfigError(msg)
     with get_context("spawn").Pool(JOBS, initializer=_start, initargs=(folder,)) as pool:
-        judged = {name: pool.map(_judge, rows, chunksize=8) for name, rows in tasks.items() if rows}
-    return {name: {"split": split, **_report_readable(found)} for name, found in judged.items()}
+        return {name: pool.map(_judge, rows, chunksize=8) for name, rows in tasks.items() if rows}
 
 
 def _report_readable(found: list[Judged | str]) -> dict[str, Any]:

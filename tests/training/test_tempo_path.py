@@ -140,3 +140,12 @@ def test_evaluate_scores_features_and_audio_of_any_split_and_suffix(run: Path) -
     assert {name: values["n"] for name, values in report.items()} == {"gtzan_mel_test": 1, "exact_songs": 1}
     for values in report.values():
         assert {"accuracy1", "accuracy2", "rmse_bpm", "rmse_mean_bpm", "octave_errors", "first_right_s"} <= set(values)
+
+
+def test_report_draws_every_picture_into_the_model_folder(run: Path) -> None:
+    prepared, data, model = run / "prepared", run / "data", run / "model"
+    where = ("--run", run / "run", "--prepared", prepared, "--data", data, "--split", "test", "--model", model)
+    command("training.report", "tempo", *where)
+    for name in ("scatter", "errors", "octaves", "examples", "learning"):
+        assert (model / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert 3_000 < (model / f"{name}.png").stat().st_size < 150_000
