@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import atexit
 import logging
-import random
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from stream_analyzer.backoff import backoff_s
 from stream_analyzer.block_queue import SourceLost
 from stream_analyzer.errors import AudioError, DeviceLost, DeviceNotFound
 from stream_analyzer.sources import LIVE_BLOCK_S, LOST_AFTER_S, SourceInfo
@@ -30,7 +30,6 @@ logger = logging.getLogger(__name__)
 _OPEN_LIMIT_S = 10.0
 _END_LIMIT_S = 0.5
 _CLOSE_LIMIT_S = 5.0
-_BACK_OFF_S = (0.5, 10.0)
 _DEFAULT_CHANNELS = 2
 
 
@@ -127,7 +126,7 @@ class DeviceSource:
 
     async def deliver(self, queue: BlockQueue) -> None:
         """Put what the device captures; report and repair its loss, for ever."""
-        back_off_s = _BACK_OFF_S[0]
+        attempt = 0
         first, told = True, ""
         while True:
             try:
@@ -136,14 +135,14 @@ class DeviceSource:
                 if first and not isinstance(error, DeviceLost):
                     raise
                 if self._delivered:
-                    back_off_s, told = _BACK_OFF_S[0], ""
+                    attempt, told = 0, ""
                 queue.put(SourceLost(f"{error}; looking for it again"))
                 if str(error) != told:
                     logger.warning("%s; looking for it again", error)
                 told = str(error)
             first = False
-            await asyncio.sleep(back_off_s * random.uniform(0.5, 1.0))
-            back_off_s = min(2.0 * back_off_s, _BACK_OFF_S[1])
+            await asyncio.sleep(backoff_s(attempt))
+            attempt += 1
 
     async def _capture(self, queue: BlockQueue) -> None:
         """Capture until the device is lost, which raises `DeviceLost`."""

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stream_analyzer.messages import Kind, Message
+    from stream_analyzer.messages import Message
+    from stream_analyzer.wire import Kind
 
 
 class Mailbox(Protocol):

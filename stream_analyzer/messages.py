@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import json
-import struct
+from collections import Counter
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from stream_analyzer import __version__
 from stream_analyzer.features import SPEC
@@ -23,17 +23,13 @@ from stream_analyzer.types import (
     Status,
     Tempo,
 )
+from stream_analyzer.wire import NTH_MODULUS, PROTOCOL_VERSION, SPECTRUM_HEADER, SPECTRUM_KIND, Kind
 
 if TYPE_CHECKING:
     from stream_analyzer.analyzer import Models
     from stream_analyzer.sources import SourceInfo
 
-PROTOCOL_VERSION = 1
 TOP_GENRES = 5
-SPECTRUM_HEADER = struct.Struct("<BBHHxxQd")
-_SPECTRUM_KIND = 1
-
-Kind = Literal["hello", "tempo", "genre", "level", "status", "spectrum", "summary"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +41,27 @@ class Message:
 
 
 class Encoder:
-    """Encodes the events of one session. State: the sequence number, one count for all kinds."""
+    """Encodes the events of one session. State: the sequence number of all messages, and the count of each kind."""
 
     def __init__(self, session: str) -> None:
         """Start ``session`` at message 1; `hello` is 0."""
         self._session = session
         self._seq = 0
+        self._counts: Counter[Kind] = Counter()
 
     def encode(self, event: Event) -> Message:
         """Encode an event; JSON, but for `Spectrum`."""
-        self._seq += 1
         if isinstance(event, Spectrum):
             columns, bands = event.levels.shape
-            header = SPECTRUM_HEADER.pack(PROTOCOL_VERSION, _SPECTRUM_KIND, bands, columns, self._seq, event.time_s)
-            return Message("spectrum", header + event.levels.tobytes())
+            seq, nth = self._number("spectrum")
+            head = (PROTOCOL_VERSION, SPECTRUM_KIND, bands, columns, nth % NTH_MODULUS, seq, event.time_s)
+            return Message("spectrum", SPECTRUM_HEADER.pack(*head) + event.levels.tobytes())
         kind, data = _body(event)
-        return self._envelope(kind, data, time_s=event.time_s, seq=self._seq)
+        return self._envelope(kind, data, time_s=event.time_s)
 
     def summary(self, data: dict[str, Any], *, time_s: float) -> Message:
         """Encode the summary of a source that ended, in the form of `Summary.to_dict`."""
-        self._seq += 1
-        return self._envelope("summary", data, time_s=time_s, seq=self._seq)
+        return self._envelope("summary", data, time_s=time_s)
 
     def hello(self, *, source: SourceInfo, models: Models, started_at: str) -> Message:
         """Encode the first message, which tells a subscriber what it listens to."""
@@ -101,14 +97,24 @@ class Encoder:
             "latency_s": _latency_s(models),
             "labels": list(models.genre.manifest.output.labels),
         }
-        return self._envelope("hello", data, time_s=0.0, seq=0)
+        return self._envelope("hello", data, time_s=0.0)
 
-    def _envelope(self, kind: Kind, data: dict[str, Any], *, time_s: float, seq: int) -> Message:
+    def _number(self, kind: Kind) -> tuple[int, int]:
+        """Return the next message's place in the session and among those of its kind; `hello` is 0, and repeated."""
+        if kind == "hello":
+            return 0, 0
+        self._seq += 1
+        self._counts[kind] += 1
+        return self._seq, self._counts[kind]
+
+    def _envelope(self, kind: Kind, data: dict[str, Any], *, time_s: float) -> Message:
+        seq, nth = self._number(kind)
         envelope = {
             "v": PROTOCOL_VERSION,
             "type": kind,
             "session": self._session,
             "seq": seq,
+            "nth": nth,
             "time_s": round(time_s, 3),
             "data": data,
         }

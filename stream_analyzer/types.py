@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:  # a subscriber reads these types without numpy
+    import numpy as np
+    import numpy.typing as npt
 
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
-U8 = npt.NDArray[np.uint8]
+    F32 = npt.NDArray[np.float32]
+    F64 = npt.NDArray[np.float64]
+    U8 = npt.NDArray[np.uint8]
 
 State = Literal["starting", "warming", "live", "silent", "degraded", "device_lost", "ended"]
 TempoState = Literal["searching", "locked", "holding", "unsteady"]

@@ -9,7 +9,7 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from stream_analyzer.messages import SPECTRUM_HEADER
+from stream_analyzer.wire import SPECTRUM_HEADER
 from tests import chromium
 from tests.real_process import ROOT
 from tests.scripted import GENRE, TEMPO, Scripted, set_so_far, status
@@ -98,7 +98,7 @@ def _send_columns(analyzer: Scripted, count: int) -> None:
     """Send a spectrogram that looks the same wherever it stands: each band of one level."""
     column = bytes(max(0, 190 - band) for band in range(128))
     analyzer.time_s += count / 50
-    analyzer.send_raw(SPECTRUM_HEADER.pack(1, 1, 128, count, 1, analyzer.time_s) + column * count)
+    analyzer.send_raw(SPECTRUM_HEADER.pack(1, 1, 128, count, 1, 1, analyzer.time_s) + column * count)
 
 
 def difference(page: Page, before: bytes, after: bytes) -> dict[str, Any]:

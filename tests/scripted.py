@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import mimetypes
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from stream_analyzer import web_server
 from stream_analyzer.history import History
-from stream_analyzer.messages import SPECTRUM_HEADER
 from stream_analyzer.types import Genre, Score, Tempo
+from stream_analyzer.wire import NTH_MODULUS, SPECTRUM_HEADER
 from tests.real_process import ROOT
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def set_so_far(duration_s: int) -> History:
 
 
 class Scripted:
-    """Serves one page. State: the page's open sockets, the sequence number, the sample clock."""
+    """Serves one page. State: the page's open sockets, the counts of messages, the sample clock."""
 
     url = URL
 
@@ -105,6 +106,7 @@ class Scripted:
         self._page = page
         self._sockets: list[WebSocketRoute] = []
         self._seq = 0
+        self._counts: Counter[str] = Counter()
         self.time_s = start_s
         page.route(f"{URL}**", self._file)
         page.route_web_socket("ws://analyzer.test/ws", self._connected)
@@ -118,15 +120,21 @@ class Scripted:
     def send(self, kind: str, data: dict[str, Any]) -> None:
         """Send one message; the sample clock moves 0.1 s."""
         self._seq += kind != "hello"
+        self._counts[kind] += kind != "hello"
         self.time_s += 0.1
-        head = {"v": 1, "type": kind, "session": SESSION, "seq": self._seq, "time_s": self.time_s}
+        place = {"seq": self._seq, "nth": self._counts[kind], "time_s": self.time_s}
+        head = {"v": 1, "type": kind, "session": SESSION, **place}
         self.send_raw(json.dumps(head | {"data": data}))
 
     def send_columns(self, count: int, *, level: int) -> None:
         """Send ``count`` spectrum columns of one level."""
         self._seq += 1
+        self._counts["spectrum"] += 1
         self.time_s += count / 50
-        self.send_raw(SPECTRUM_HEADER.pack(1, 1, 128, count, self._seq, self.time_s) + bytes([level]) * (128 * count))
+        nth = self._counts["spectrum"] % NTH_MODULUS
+        self.send_raw(
+            SPECTRUM_HEADER.pack(1, 1, 128, count, nth, self._seq, self.time_s) + bytes([level]) * (128 * count)
+        )
 
     def send_raw(self, payload: str | bytes) -> None:
         """Send a frame as it is."""

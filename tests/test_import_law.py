@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "stream_analyzer"
 OURS = {path.stem: path for path in PACKAGE.glob("*.py")}
 PURE = {
     "errors", "types", "features", "manifest", "resample", "steps", "level", "rolling", "smoothing", "genre", "tempo",
-    "messages", "summary", "history",
+    "messages", "wire", "summary", "history", "backoff",
 }  # fmt: skip
 CORE = PURE | {"native", "model", "analyzer"}
 IO = {"block_queue", "hub", "threads", "sources", "capture", "web_server", "offline", "resources", "config"}

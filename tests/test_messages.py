@@ -10,10 +10,11 @@ import pytest
 from jsonschema import ValidationError
 
 from stream_analyzer.analyzer import Analyzer
-from stream_analyzer.messages import SPECTRUM_HEADER, Encoder
+from stream_analyzer.messages import Encoder
 from stream_analyzer.sources import SourceInfo
 from stream_analyzer.summary import Summary, Timeline
 from stream_analyzer.types import Alternative, AudioBlock, Genre, Level, Score, Spectrum, Status, Tempo
+from stream_analyzer.wire import KINDS, SPECTRUM_HEADER, decode
 from tests.conftest import drum_loop
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def test_tempo_message_is_exactly_this() -> None:
         "type": "tempo",
         "session": "k3f9ab",
         "seq": 2,
+        "nth": 1,
         "time_s": 12.346,
         "data": {
             "bpm": 127.92,
@@ -58,7 +60,7 @@ def test_spectrum_frame_to_the_byte() -> None:
     frame = Encoder("abcdef").encode(Spectrum(1.5, levels)).payload
     assert isinstance(frame, bytes)
     assert SPECTRUM_HEADER.size == 24
-    assert frame.hex(" ") == "01 01 03 00 02 00 00 00 01 00 00 00 00 00 00 00 00 00 00 00 00 00 f8 3f 00 01 02 03 04 05"
+    assert frame.hex(" ") == "01 01 03 00 02 00 01 00 01 00 00 00 00 00 00 00 00 00 00 00 00 00 f8 3f 00 01 02 03 04 05"
 
 
 def test_all_messages_of_a_session_keep_the_schema(models: Models, validate: Callable[[dict[str, Any]], None]) -> None:
@@ -76,6 +78,11 @@ def test_all_messages_of_a_session_keep_the_schema(models: Models, validate: Cal
     for text in texts:
         validate(text)
     assert len(messages) - 1 == texts[-1]["seq"], "one count for all kinds"
+    for kind in KINDS:
+        decoded = [decode(message.payload) for message in messages if message.kind == kind]
+        assert [found and found.nth for found in decoded] == list(
+            range(kind != "hello", len(decoded) + (kind != "hello"))
+        )
 
 
 @pytest.mark.parametrize("change", [{"type": "rumour"}, {"v": 2}, {"seq": -1}, {"extra": 1}, {"data": {"bpm": 120.0}}])

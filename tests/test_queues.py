@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from stream_analyzer.block_queue import BlockQueue, SourceLost
 from stream_analyzer.hub import Complete, Hub, Newest
-from stream_analyzer.messages import Kind, Message
+from stream_analyzer.messages import Message
 from stream_analyzer.types import AudioBlock
+
+if TYPE_CHECKING:
+    from stream_analyzer.wire import Kind
 
 HELLO = Message("hello", "hello")
 

@@ -151,7 +151,7 @@ export function decodeText(json) {
 }
 
 /**
- * Decode a binary frame; little-endian "<BBHHxxQd" and then columns * bands levels, oldest column first, low band first.
+ * Decode a binary frame; little-endian "<BBHHHQd" and then columns * bands levels, oldest column first, low band first.
  * The levels are a view into the buffer, not a copy.
  * @param {ArrayBuffer} buffer
  * @returns {SpectrumFrame | null}
