@@ -1,7 +1,11 @@
-"""Decode the genre model: logits of one window after another -> `Genre`, smoothed, held without music. Pure."""
+"""Decode the genre model: logits of one window after another -> `Genre`, smoothed, held without music. Pure.
+
+The logits are those of `manifest.ModelOutput`: labels, sub-genres, music.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,10 +16,10 @@ from stream_analyzer.types import Genre, Score
 
 if TYPE_CHECKING:
     from stream_analyzer.manifest import ModelManifest
-    from stream_analyzer.types import F32
+    from stream_analyzer.types import F32, GenreState
 
 SWITCH_MARGIN = 0.05
-MUSIC_THRESHOLD = 0.5
+DOUBT = 1.0  # music that has begun ends so far (a logit) below the threshold where it begins
 
 
 def softmax(logits: F32) -> F32:
@@ -29,16 +33,21 @@ def sigmoid(logit: float) -> float:
     return float(0.5 * (1.0 + np.tanh(0.5 * logit)))
 
 
-class GenreTracker:
-    """Rolling genre estimate. State: two forgetting means (genre, music), the held label and the last result.
+def logit(probability: float) -> float:
+    """Return the logit of a probability between 0 and 1: the inverse of `sigmoid`."""
+    return math.log(probability / (1.0 - probability))
 
-    A window judged not to be music leaves the genre as it was, and its age grows.
+
+class GenreTracker:
+    """Rolling genre estimate. State: forgetting means of the logits, music or not, what is shown, the last result.
+
+    A window that is not music leaves the genre as it was, and its age grows.
     """
 
     def __init__(self, manifest: ModelManifest) -> None:
-        """Take labels, temperature and time constant from ``manifest``."""
-        self._labels = manifest.output.labels
-        self._temperature = np.float32(manifest.temperature)
+        """Take labels, calibration and time constant from ``manifest``."""
+        self._output, self._calibration = manifest.output, manifest.calibration
+        self._threshold = logit(manifest.calibration.music_threshold)
         self._genre_mean = RollingMean(time_constant_s=manifest.time_constant_s)
         self._music_mean = RollingMean(time_constant_s=manifest.time_constant_s)
         self._held = HeldLabel(margin=SWITCH_MARGIN)
@@ -49,6 +58,8 @@ class GenreTracker:
         self._genre_mean.reset()
         self._music_mean.reset()
         self._held.reset()
+        self._state: GenreState = "searching"
+        self._sub: str | None = None
         self._last: Genre | None = None
 
     def update(self, logits: F32, *, time_s: float) -> Genre:
@@ -57,7 +68,7 @@ class GenreTracker:
         Parameters
         ----------
         logits
-            float32 [labels + 1]: one per label, then one for music.
+            float32 [labels + sub_genres + 1]: one per label, one per sub-genre, then one for music.
         time_s
             End of the window in seconds on the sample clock.
 
@@ -66,33 +77,59 @@ class GenreTracker:
         Genre
             Scores of every label, likeliest first; the shown label may trail the likeliest by less than 5 points.
         """
-        music = sigmoid(float(self._music_mean.update(logits[-1:], time_s=time_s)[0]))
-        if music >= MUSIC_THRESHOLD:
-            mean = self._genre_mean.update(logits[:-1], time_s=time_s)
-            self._last = self._genre(mean, time_s=time_s, music=music)
+        evidence = float(self._music_mean.update(logits[-1:], time_s=time_s)[0])
+        self._state = self._judge(evidence)
+        music = sigmoid(evidence)
+        if self._state != "not_music":
+            self._last = self._genre(self._genre_mean.update(logits[:-1], time_s=time_s), time_s=time_s, music=music)
             return self._last
         held = self.hold(time_s=time_s)
-        if held is None:  # nothing to hold yet: show what this window says, keep none of it
-            held = self._genre(logits[:-1], time_s=time_s, music=music)
-            self._held.reset()
-        return replace(held, music=music)
+        if held is None:
+            scores = self._scores(self._probabilities(logits))
+            return Genre(time_s, None, 0.0, "not_music", age_s=0.0, music=music, scores=scores)
+        return replace(held, state="not_music", music=music)
 
     def hold(self, *, time_s: float) -> Genre | None:
         """Return the last supported genre as of ``time_s``, with its age; None before the first."""
         if self._last is None:
             return None
-        return replace(self._last, time_s=time_s, age_s=time_s - self._last.time_s)
+        return replace(self._last, state="holding", time_s=time_s, age_s=time_s - self._last.time_s)
+
+    def _judge(self, evidence: float) -> GenreState:
+        """Tell what a mean logit of music means; between the thresholds it stays what it was."""
+        if evidence >= self._threshold:
+            return "music"
+        return "not_music" if evidence < self._threshold - DOUBT else self._state
 
     def _genre(self, logits: F32, *, time_s: float, music: float) -> Genre:
-        probabilities = softmax(logits / self._temperature)
+        probabilities = self._probabilities(logits)
         shown = self._held.update(probabilities)
-        order = np.argsort(-probabilities, kind="stable")
-        scores = tuple(Score(self._labels[index], float(probabilities[index])) for index in order)
+        label = self._output.labels[shown]
         return Genre(
             time_s=time_s,
-            label=self._labels[shown],
+            label=label,
             confidence=float(probabilities[shown]),
+            state=self._state,
             age_s=0.0,
             music=music,
-            scores=scores,
+            scores=self._scores(probabilities),
+            sub_genre=self._sub_genre(logits, label),
         )
+
+    def _probabilities(self, logits: F32) -> F32:
+        return softmax(logits[: len(self._output.labels)] / np.float32(self._calibration.temperature))
+
+    def _scores(self, probabilities: F32) -> tuple[Score, ...]:
+        order = np.argsort(-probabilities, kind="stable")
+        return tuple(Score(self._output.labels[index], float(probabilities[index])) for index in order)
+
+    def _sub_genre(self, logits: F32, label: str) -> Score | None:
+        """Return the likeliest sub-genre of ``label`` past its threshold; the shown one stays a little below it."""
+        best: Score | None = None
+        for sub, evidence in zip(self._output.sub_genres, logits[len(self._output.labels) :], strict=True):
+            p = sigmoid(float(evidence) / self._calibration.sub_temperature)
+            passes = p >= sub.threshold - (SWITCH_MARGIN if sub.label == self._sub else 0.0)
+            if sub.parent == label and passes and (best is None or p > best.p):
+                best = Score(sub.label, p)
+        self._sub = best.label if best else None
+        return best

@@ -22,17 +22,16 @@ SPANS_S = (1, 4, 16, 64)
 ROWS = (600, 600, 600, 900)  # the last 10 min, 40 min, 2 h 40 min and 16 h: 19 h in all, about 0.2 MB
 _NONE = 255
 _TEMPO = struct.Struct("<IHBB")  # second, BPM in tenths, confidence in percent, state
-_GENRE = struct.Struct(f"<B{2 * TOP}B")  # music in percent, then label and share of the likeliest
+_GENRE = struct.Struct(f"<{2 * TOP}B")  # label and share of the likeliest
 
 
 class Row(NamedTuple):
-    """What was heard from ``time_s`` on; ``bpm`` 0 without a tempo, ``top`` empty without a genre."""
+    """What was heard from ``time_s`` on; ``bpm`` 0 without a tempo, ``top`` empty without music."""
 
     time_s: int
     bpm: float
     confidence: float
     state: int
-    music: float
     top: tuple[tuple[int, float], ...]
 
 
@@ -58,8 +57,10 @@ class History:
         self._json: tuple[str, bytes] | None = None
 
     def add(self, event: Event) -> None:
-        """Take an event into account; what is only held, as in silence, leaves no row."""
+        """Take an event into account; what is only held, as in silence, or rejected leaves no row."""
         if not isinstance(event, Tempo | Genre) or event.age_s > 0.0 or int(event.time_s) < self._second:
+            return
+        if isinstance(event, Genre) and event.label is None:
             return
         if int(event.time_s) > self._second:
             self._finish_second()
@@ -74,7 +75,7 @@ class History:
         return [(tier.span_s, _unpack(packed)) for tier in reversed(self._tiers) for packed in tier.rows]
 
     def to_dict(self, session: str) -> dict[str, Any]:
-        """Return the rows as columns; confidences, shares and music in percent."""
+        """Return the rows as columns; confidences and shares in percent."""
         rows = self.rows()
         return {
             "v": 1,
@@ -86,7 +87,6 @@ class History:
             "bpm": [row.bpm for _, row in rows],
             "confidence": [round(100 * row.confidence) for _, row in rows],
             "state": [row.state for _, row in rows],
-            "music": [round(100 * row.music) for _, row in rows],
             "top": [[part for label, p in row.top for part in (label, round(100 * p))] for _, row in rows],
         }
 
@@ -107,7 +107,6 @@ class History:
             bpm=tempo.bpm if tempo else 0.0,
             confidence=tempo.confidence if tempo else 0.0,
             state=STATES.index(tempo.state) if tempo else 0,
-            music=genre.music if genre else 0.0,
             top=tuple((self._labels.setdefault(score.label, len(self._labels)), score.p) for score in top),
         )
         self._tiers[0].rows.append(_pack(row))
@@ -142,7 +141,6 @@ def _merge(rows: list[Row]) -> Row:
         bpm=tempo.bpm,
         confidence=tempo.confidence,
         state=tempo.state,
-        music=sum(row.music for row in genres) / max(1, len(genres)),
         top=tuple(sorted(shares.items(), key=lambda score: -score[1])[:TOP]),
     )
 
@@ -151,7 +149,7 @@ def _pack(row: Row) -> bytes:
     flat = [part for label, p in row.top for part in (label, round(100 * p))]
     flat += [_NONE, 0] * (TOP - len(row.top))
     tempo = _TEMPO.pack(row.time_s, round(10 * row.bpm), round(100 * row.confidence), row.state)
-    return tempo + _GENRE.pack(round(100 * row.music), *flat)
+    return tempo + _GENRE.pack(*flat)
 
 
 def _second(packed: bytes) -> int:
@@ -160,9 +158,9 @@ def _second(packed: bytes) -> int:
 
 def _unpack(packed: bytes) -> Row:
     time_s, tenths, confidence, state = _TEMPO.unpack_from(packed)
-    music, *flat = _GENRE.unpack_from(packed, _TEMPO.size)
-    return Row(time_s, tenths / 10, confidence / 100, state, music / 100, tuple(_pairs(flat)))
+    flat = _GENRE.unpack_from(packed, _TEMPO.size)
+    return Row(time_s, tenths / 10, confidence / 100, state, tuple(_pairs(flat)))
 
 
-def _pairs(flat: list[int]) -> Iterable[tuple[int, float]]:
+def _pairs(flat: tuple[int, ...]) -> Iterable[tuple[int, float]]:
     return ((label, p / 100) for label, p in zip(flat[::2], flat[1::2], strict=True) if label != _NONE)

@@ -33,16 +33,43 @@ class ModelInput:
 
 
 @dataclass(frozen=True, slots=True)
+class SubGenre:
+    """A style within the genre ``parent``, shown from the probability ``threshold`` on."""
+
+    label: str
+    parent: str
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
 class ModelOutput:
-    """What the output logits stand for: genre ``labels`` and then one logit for music, or tempo bins in ``bpm``."""
+    """What the output logits stand for: genre ``labels``, ``sub_genres`` and one for music, or tempo bins in ``bpm``.
+
+    The labels share a softmax, each sub-genre and music is a sigmoid of its own.
+    """
 
     labels: tuple[str, ...] = ()
+    sub_genres: tuple[SubGenre, ...] = ()
     bpm: tuple[float, ...] = ()
 
     @property
     def size(self) -> int:
         """Number of logits."""
-        return len(self.labels) + 1 if self.labels else len(self.bpm)
+        return len(self.labels) + len(self.sub_genres) + 1 if self.labels else len(self.bpm)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What makes probabilities of logits, and how they are read; all but ``temperature`` belongs to genre models.
+
+    ``temperature`` divides the logits of labels or bins, ``sub_temperature`` those of sub-genres. Sound is music from
+    the probability ``music_threshold`` on; a genre below the probability ``confident`` is only a guess.
+    """
+
+    temperature: float
+    sub_temperature: float = 1.0
+    music_threshold: float = 0.5
+    confident: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +84,7 @@ class ModelManifest:
     feature: FeatureSpec
     input: ModelInput
     output: ModelOutput
-    temperature: float
+    calibration: Calibration
     time_constant_s: float
     metrics: list[Any]
     training: dict[str, Any]
@@ -80,7 +107,13 @@ class ModelManifest:
 
     def to_json(self) -> str:
         """Return the text of `manifest.json`."""
-        output = {"labels": self.output.labels} if self.task == "genre" else {"bpm": self.output.bpm}
+        if self.task == "genre":
+            subs = {sub.label: {"parent": sub.parent, "threshold": sub.threshold} for sub in self.output.sub_genres}
+            output: dict[str, Any] = {"labels": self.output.labels, "sub_genres": subs}
+            calibration = asdict(self.calibration)
+        else:
+            output = {"bpm": self.output.bpm}
+            calibration = {"temperature": self.calibration.temperature}
         data = {
             "name": self.name,
             "version": self.version,
@@ -90,7 +123,7 @@ class ModelManifest:
             "feature": {"spec": asdict(self.feature), "digest": self.feature.digest},
             "input": asdict(self.input),
             "output": output,
-            "calibration": {"temperature": self.temperature},
+            "calibration": calibration,
             "smoothing": {"time_constant_s": self.time_constant_s},
             "metrics": self.metrics,
             "training": self.training,
@@ -147,13 +180,6 @@ def _parse(data: dict[str, Any]) -> ModelManifest:
     if task not in ("genre", "tempo"):
         msg = f"task is {task!r}, expected 'genre' or 'tempo'"
         raise ValueError(msg)
-    output = ModelOutput(
-        labels=tuple(str(label) for label in data["output"].get("labels", ())),
-        bpm=tuple(float(bpm) for bpm in data["output"].get("bpm", ())),
-    )
-    if not (output.labels if task == "genre" else output.bpm):
-        msg = f"output of a {task} model needs {'labels' if task == 'genre' else 'bpm'}"
-        raise ValueError(msg)
     manifest = ModelManifest(
         name=str(data["name"]),
         version=str(data["version"]),
@@ -162,8 +188,8 @@ def _parse(data: dict[str, Any]) -> ModelManifest:
         sha256=str(data["sha256"]),
         feature=FeatureSpec(**data["feature"]["spec"]),
         input=ModelInput(**data["input"]),
-        output=output,
-        temperature=float(data["calibration"]["temperature"]),
+        output=_genre_output(data["output"]) if task == "genre" else _tempo_output(data["output"]),
+        calibration=_calibration(data["calibration"], task),
         time_constant_s=float(data["smoothing"]["time_constant_s"]),
         metrics=list(data["metrics"]),
         training=dict(data["training"]),
@@ -173,8 +199,8 @@ def _parse(data: dict[str, Any]) -> ModelManifest:
     if not all(type(size) is int and size > 0 for size in sizes) or window.min_frames > window.frames:
         msg = f"input {window} needs whole numbers above 0 and min_frames <= frames"
         raise ValueError(msg)
-    if not all(math.isfinite(x) and x > 0.0 for x in (manifest.temperature, manifest.time_constant_s, *output.bpm)):
-        msg = "temperature, time_constant_s and bpm must be finite and above 0"
+    if not all(math.isfinite(x) and x > 0.0 for x in (manifest.time_constant_s, *manifest.output.bpm)):
+        msg = "time_constant_s and bpm must be finite and above 0"
         raise ValueError(msg)
     if window.dtype != "int8":
         msg = f"input dtype {window.dtype!r} must be int8"
@@ -183,3 +209,54 @@ def _parse(data: dict[str, Any]) -> ModelManifest:
         msg = f"file {manifest.file!r} must be a plain name"
         raise ValueError(msg)
     return manifest
+
+
+def _tempo_output(data: dict[str, Any]) -> ModelOutput:
+    output = ModelOutput(bpm=tuple(float(bpm) for bpm in data.get("bpm", ())))
+    if not output.bpm:
+        msg = "output of a tempo model needs bpm"
+        raise ValueError(msg)
+    return output
+
+
+def _genre_output(data: dict[str, Any]) -> ModelOutput:
+    output = ModelOutput(
+        labels=tuple(str(label) for label in data.get("labels", ())),
+        sub_genres=tuple(
+            SubGenre(
+                str(label), parent=str(sub["parent"]), threshold=_probability(f"threshold of {label}", sub["threshold"])
+            )
+            for label, sub in data.get("sub_genres", {}).items()
+        ),
+    )
+    if not output.labels:
+        msg = "output of a genre model needs labels"
+        raise ValueError(msg)
+    names = [*output.labels, *(sub.label for sub in output.sub_genres)]
+    if not all(names) or len(set(names)) < len(names):
+        msg = "labels and sub_genres must be different names, none of them empty"
+        raise ValueError(msg)
+    for sub in output.sub_genres:
+        if sub.parent not in output.labels:
+            msg = f"sub-genre {sub.label!r} has the parent {sub.parent!r}, which is none of the labels"
+            raise ValueError(msg)
+    return output
+
+
+def _calibration(data: dict[str, Any], task: Task) -> Calibration:
+    names = ("temperature",) if task == "tempo" else ("temperature", "sub_temperature")
+    temperatures = {name: float(data[name]) for name in names}
+    if not all(math.isfinite(value) and value > 0.0 for value in temperatures.values()):
+        msg = f"calibration {temperatures} must be finite and above 0"
+        raise ValueError(msg)
+    if task == "tempo":
+        return Calibration(**temperatures)
+    return Calibration(**temperatures, **{n: _probability(n, data[n]) for n in ("music_threshold", "confident")})
+
+
+def _probability(name: str, value: Any) -> float:  # noqa: ANN401 - whatever JSON holds
+    number = float(value)
+    if not 0.0 < number < 1.0:
+        msg = f"{name} is {value!r}, expected a probability between 0 and 1"
+        raise ValueError(msg)
+    return number

@@ -19,6 +19,7 @@ from stream_analyzer.types import (
     Event,
     Genre,
     Level,
+    Score,
     Spectrum,
     Status,
     Tempo,
@@ -96,6 +97,8 @@ class Encoder:
             ],
             "latency_s": _latency_s(models),
             "labels": list(models.genre.manifest.output.labels),
+            "sub_genres": {sub.label: sub.parent for sub in models.genre.manifest.output.sub_genres},
+            "confident": models.genre.manifest.calibration.confident,
         }
         return self._envelope("hello", data, time_s=0.0)
 
@@ -142,14 +145,20 @@ def tempo_data(tempo: Tempo) -> dict[str, Any]:
 
 
 def genre_data(genre: Genre) -> dict[str, Any]:
-    """Return the data of a genre message: the shown label and the five likeliest."""
+    """Return the data of a genre message: the shown label, its sub-genre and the five likeliest."""
     return {
         "label": genre.label,
+        "sub_genre": _score_data(genre.sub_genre) if genre.sub_genre else None,
         "confidence": round(genre.confidence, 4),
+        "state": genre.state,
         "age_s": round(genre.age_s, 2),
         "music": round(genre.music, 4),
-        "top": [{"label": s.label, "p": round(s.p, 4)} for s in genre.scores[:TOP_GENRES]],
+        "top": [_score_data(score) for score in genre.scores[:TOP_GENRES]],
     }
+
+
+def _score_data(score: Score) -> dict[str, Any]:
+    return {"label": score.label, "p": round(score.p, 4)}
 
 
 def _body(event: Tempo | Genre | Level | Status) -> tuple[Kind, dict[str, Any]]:

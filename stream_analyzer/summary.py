@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from stream_analyzer.types import F64
 
 _SAME_TEMPO = 0.04
-_MUSIC_FROM = 0.5
 _MAX_ALTERNATIVES = 3
 _BIN_BPM = 0.1
 _BINS = 5000
@@ -42,7 +41,8 @@ class Summary:
                 self._add_tempo(event)
             case Genre():
                 self._judged += 1
-                if event.age_s == 0.0:
+                self._judged_music += event.state == "music"
+                if event.state in ("searching", "music"):
                     self._add_genre(event)
 
     def _add_tempo(self, tempo: Tempo) -> None:
@@ -55,7 +55,6 @@ class Summary:
 
     def _add_genre(self, genre: Genre) -> None:
         self._genres += 1
-        self._judged_music += genre.music >= _MUSIC_FROM
         for score in genre.scores:
             self._scores[score.label] = self._scores.get(score.label, 0.0) + score.p
 
@@ -119,7 +118,7 @@ class Timeline:
             case Tempo():
                 self._append("tempo", event.time_s, tempo_data(event), ("bpm", "confidence", "state"))
             case Genre():
-                self._append("genre", event.time_s, genre_data(event), ("label", "confidence"))
+                self._append("genre", event.time_s, genre_data(event), ("label", "sub_genre", "confidence", "state"))
 
     def to_dict(self) -> dict[str, list[dict[str, Any]]]:
         """Return the rows by kind, in order."""

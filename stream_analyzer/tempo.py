@@ -113,7 +113,7 @@ class TempoTracker:
     def __init__(self, manifest: ModelManifest) -> None:
         """Track with the bins, temperature and time constant of ``manifest``."""
         self._bpm = np.array(manifest.output.bpm)
-        self._temperature = manifest.temperature
+        self._temperature = manifest.calibration.temperature
         self._time_constant_s = manifest.time_constant_s
         gap = np.abs(np.log(self._bpm[:, None] / self._bpm[None, :]))
         self._near = (gap <= TOLERANCE).astype(np.float64)

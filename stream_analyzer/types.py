@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # a subscriber reads these types without numpy
 
 State = Literal["starting", "warming", "live", "silent", "degraded", "device_lost", "ended"]
 TempoState = Literal["searching", "locked", "holding", "unsteady"]
+GenreState = Literal["searching", "music", "holding", "not_music"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Tempo:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A genre label and its probability."""
+    """A label of a genre or sub-genre and its probability."""
 
     label: str
     p: float
@@ -64,14 +65,22 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Genre:
-    """The genre at ``time_s``; ``scores`` holds every label, likeliest first. ``music`` is the probability of music."""
+    """The genre at ``time_s``.
+
+    ``state`` is searching while it is open whether this is music at all, music, holding in silence, or not_music; the
+    last two keep the genre of the music before. Before any music not_music has no ``label`` (None), and its ``scores``
+    are what was rejected. ``scores`` holds every label, likeliest first; ``music`` is the probability of music.
+    ``sub_genre`` is one of the label's own, when the model is sure of it.
+    """
 
     time_s: float
-    label: str
+    label: str | None
     confidence: float
+    state: GenreState
     age_s: float
     music: float
     scores: tuple[Score, ...]
+    sub_genre: Score | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import yaml
 
 from stream_analyzer.analyzer import Models
 from stream_analyzer.features import SPEC
-from stream_analyzer.manifest import ModelInput, ModelManifest, ModelOutput
+from stream_analyzer.manifest import Calibration, ModelInput, ModelManifest, ModelOutput
 from tests import chromium
 from tests.scripted import Scripted
 
@@ -59,7 +59,7 @@ def fake_model(task: str, *, frames: int = 125) -> FakeModel:
         feature=SPEC,
         input=ModelInput(frames=frames, every=4, stride=50 if task == "genre" else 25, min_frames=38),
         output=output,
-        temperature=1.0,
+        calibration=Calibration(temperature=1.0),
         time_constant_s=4.0,
         metrics=[],
         training={},

@@ -26,6 +26,7 @@ HELLO: dict[str, Any] = {
     "source": {"kind": "device", "name": "USB Audio CODEC: Analog Stereo (hw:1,0)", "rate_hz": 48_000, "channels": 2},
     "feature": {"sample_rate_hz": 22_050, "hop": 441},
     "spectrum": {"bands": 128, "floor_db": -60.0, "ceil_db": 40.0, "frames_per_second": 50.0},
+    "confident": 0.4,
     "models": [
         {"name": "tempo-mel-cnn", "version": "1.2.0", "task": "tempo", "window_s": 12.0, "first_s": 3.0},
         {"name": "genre-mel-cnn", "version": "1.2.0", "task": "genre", "window_s": 10.0, "first_s": 3.2},
@@ -40,7 +41,9 @@ TEMPO: dict[str, Any] = {
 }
 GENRE: dict[str, Any] = {
     "label": "electronic",
+    "sub_genre": None,
     "confidence": 0.7,
+    "state": "music",
     "age_s": 0.0,
     "music": 0.98,
     "top": [
@@ -91,7 +94,7 @@ def set_so_far(duration_s: int) -> History:
         if into_s < 232:  # the sound stops for a moment between the parts
             state: TempoState = "locked" if into_s > 6 else "searching"
             history.add(Tempo(second + 0.2, bpm + 0.3 * (second * 5 % 7 - 3) / 3, sure, state, 0.0, ()))
-            history.add(Genre(second + 0.4, label, sure, 0.0, 0.95, scores))
+            history.add(Genre(second + 0.4, label, sure, "music", 0.0, 0.95, scores))
     return history
 
 

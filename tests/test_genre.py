@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stream_analyzer.features import SPEC
-from stream_analyzer.genre import GenreTracker, sigmoid, softmax
-from stream_analyzer.manifest import ModelInput, ModelManifest, ModelOutput
+from stream_analyzer.genre import SWITCH_MARGIN, GenreTracker, logit, sigmoid, softmax
+from stream_analyzer.manifest import Calibration, ModelInput, ModelManifest, ModelOutput, SubGenre
 
 if TYPE_CHECKING:
-    from stream_analyzer.types import F32
+    from stream_analyzer.types import F32, Genre
 
 LABELS = ("Blues", "Rock", "Jazz")
+SUB_GENRES = (SubGenre("Punk", "Rock", 0.6), SubGenre("Psych-Rock", "Rock", 0.4), SubGenre("Swing", "Jazz", 0.5))
 
 
-def manifest(*, temperature: float = 1.0, time_constant_s: float = 3.0) -> ModelManifest:
+def manifest(
+    *, temperature: float = 1.0, time_constant_s: float = 3.0, sub_genres: tuple[SubGenre, ...] = ()
+) -> ModelManifest:
     return ModelManifest(
         name="genre",
         version="0",
@@ -26,8 +31,8 @@ def manifest(*, temperature: float = 1.0, time_constant_s: float = 3.0) -> Model
         sha256="",
         feature=SPEC,
         input=ModelInput(frames=125, every=4, stride=50, min_frames=37),
-        output=ModelOutput(labels=LABELS),
-        temperature=temperature,
+        output=ModelOutput(labels=LABELS, sub_genres=sub_genres),
+        calibration=Calibration(temperature=temperature, sub_temperature=2.0, music_threshold=0.6),
         time_constant_s=time_constant_s,
         metrics=[],
         training={},
@@ -76,17 +81,52 @@ def test_without_music_the_genre_is_held_and_ages() -> None:
     for second in (12.0, 13.0, 14.0):
         genre = tracker.update(logits(0.0, 0.0, 5.0, music=-6.0), time_s=second)
     assert genre.scores == steady.scores
-    assert (genre.label, genre.time_s, genre.age_s) == ("Blues", 14.0, 4.0)
+    assert (genre.label, genre.state, genre.time_s, genre.age_s) == ("Blues", "not_music", 14.0, 4.0)
     assert genre.music < 0.1
 
 
 def test_not_music_from_the_start_leaves_no_trace() -> None:
     tracker, fresh = GenreTracker(manifest()), GenreTracker(manifest())
     genre = tracker.update(logits(0.0, 0.0, 5.0, music=-6.0), time_s=1.0)
-    assert genre.label == "Jazz"
+    assert (genre.label, genre.confidence, genre.state) == (None, 0.0, "not_music")
+    assert genre.scores[0].label == "Jazz", "what was rejected can be seen"
     assert genre.music < 0.01
+    assert tracker.hold(time_s=2.0) is None
     later = tracker.update(logits(1.0, 0.0, 0.0), time_s=60.0)
-    assert later.scores == fresh.update(logits(1.0, 0.0, 0.0), time_s=60.0).scores
+    assert later == fresh.update(logits(1.0, 0.0, 0.0), time_s=60.0)
+
+
+def test_doubtful_sound_is_searched_until_it_is_music_or_not() -> None:
+    tracker = GenreTracker(manifest(time_constant_s=1e-6))
+    threshold = logit(0.6)
+    doubtful = (threshold - 0.1, threshold - 0.9)
+    music = (threshold + 0.1, threshold - 0.9, threshold - 1.1, threshold - 0.1, threshold + 0.1)
+    states = [
+        tracker.update(logits(1.0, 0.0, 0.0, music=value), time_s=float(second)).state
+        for second, value in enumerate((*doubtful, *music))
+    ]
+    assert states == ["searching", "searching", "music", "music", "not_music", "not_music", "music"]
+
+
+def test_a_sub_genre_is_shown_within_its_genre_from_its_threshold_on() -> None:
+    def shown(rock: float, *subs: float) -> tuple[str, float] | None:
+        window = np.array([0.0, rock, 0.0, *(2.0 * logit(p) for p in subs), 6.0], np.float32)
+        sub = GenreTracker(manifest(sub_genres=SUB_GENRES)).update(window, time_s=1.0).sub_genre
+        return (sub.label, round(sub.p, 4)) if sub else None
+
+    assert shown(3.0, 0.01, 0.41, 0.99) == ("Psych-Rock", 0.41)
+    assert shown(3.0, 0.61, 0.5, 0.99) == ("Punk", 0.61)
+    assert shown(3.0, 0.59, 0.39, 0.99) is None
+    assert shown(-3.0, 0.99, 0.99, 0.01) is None
+
+
+def test_the_shown_sub_genre_does_not_flicker_at_its_threshold() -> None:
+    tracker = GenreTracker(manifest(time_constant_s=1e-6, sub_genres=SUB_GENRES))
+    shown = []
+    for second, p in enumerate((0.59, 0.61, 0.56, 0.54, 0.59)):
+        window = np.array([0.0, 3.0, 0.0, 2.0 * logit(p), -9.0, -9.0, 6.0], np.float32)
+        shown.append(tracker.update(window, time_s=float(second)).sub_genre)
+    assert [score and score.label for score in shown] == [None, "Punk", "Punk", None, None]
 
 
 def test_hold_before_the_first_is_none_and_then_ages() -> None:
@@ -95,19 +135,47 @@ def test_hold_before_the_first_is_none_and_then_ages() -> None:
     last = tracker.update(logits(1.0, 0.0, 0.0), time_s=2.0)
     held = tracker.hold(time_s=5.5)
     assert held is not None
-    assert (held.age_s, held.time_s, held.scores) == (3.5, 5.5, last.scores)
+    assert (held.age_s, held.time_s, held.state, held.scores) == (3.5, 5.5, "holding", last.scores)
 
 
-def test_reset_tracker_equals_a_new_one() -> None:
-    used, new = GenreTracker(manifest()), GenreTracker(manifest())
-    used.update(logits(5.0, 0.0, 0.0), time_s=2.0)
+@st.composite
+def streams(draw: st.DrawFn) -> list[tuple[float, F32 | None]]:
+    """Windows of any logits and pauses (None), at times that never go back."""
+    any_logit = st.floats(-1e6, 1e6, width=32) | st.floats(-4.0, 4.0, width=32)
+    window = st.lists(any_logit, min_size=7, max_size=7).map(lambda values: np.array(values, np.float32))
+    steps = draw(st.lists(st.tuples(st.floats(0.0, 100.0), st.none() | window), max_size=12))
+    times = np.cumsum([step for step, _ in steps])
+    return [(float(time_s), window) for time_s, (_, window) in zip(times, steps, strict=True)]
+
+
+def play(tracker: GenreTracker, stream: list[tuple[float, F32 | None]]) -> list[Genre | None]:
+    return [
+        tracker.hold(time_s=time_s) if window is None else tracker.update(window, time_s=time_s)
+        for time_s, window in stream
+    ]
+
+
+@given(before=streams(), stream=streams())
+def test_reset_tracker_equals_a_new_one(before: list[tuple[float, F32 | None]], stream: Any) -> None:
+    used, new = (GenreTracker(manifest(sub_genres=SUB_GENRES)) for _ in range(2))
+    play(used, before)
     used.reset()
-    assert used.hold(time_s=3.0) is None
-    window = logits(0.0, 1.0, 0.5)
-    assert used.update(window, time_s=4.0) == new.update(window, time_s=4.0)
+    assert play(used, stream) == play(new, stream)
 
 
-def test_extreme_logits_stay_finite() -> None:
-    genre = GenreTracker(manifest(temperature=0.1)).update(logits(1e4, -1e4, 0.0, music=1e4), time_s=1.0)
-    assert genre.confidence == 1.0
-    assert genre.music == 1.0
+@given(stream=streams())
+def test_any_logits_give_finite_and_consistent_genres(stream: list[tuple[float, F32 | None]]) -> None:
+    tracker = GenreTracker(manifest(temperature=0.1, sub_genres=SUB_GENRES))
+    for genre in filter(None, play(tracker, stream)):
+        assert 0.0 <= genre.music <= 1.0
+        assert sorted(score.label for score in genre.scores) == sorted(LABELS)
+        assert sum(score.p for score in genre.scores) == pytest.approx(1.0, abs=1e-4)
+        shares = {score.label: score.p for score in genre.scores}
+        assert genre.confidence == shares.get(genre.label or "", 0.0)
+        assert genre.age_s >= 0.0
+        assert genre.age_s == 0.0 or genre.state in ("holding", "not_music")
+        assert (genre.label is None) <= (genre.state == "not_music")
+        if genre.sub_genre:
+            sub = next(sub for sub in SUB_GENRES if sub.label == genre.sub_genre.label)
+            assert sub.parent == genre.label
+            assert genre.sub_genre.p >= sub.threshold - SWITCH_MARGIN

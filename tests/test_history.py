@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -23,7 +24,7 @@ def tempo(time_s: float, bpm: float = 120.0, *, confidence: float = 0.8, age_s: 
 def genre(time_s: float, *, first: str = "Rock", age_s: float = 0.0) -> Genre:
     order = [first, *(label for label in LABELS if label != first)]
     scores = tuple(Score(label, 0.4 / (1 + i)) for i, label in enumerate(order))
-    return Genre(time_s, first, 0.4, age_s, 0.9, scores)
+    return Genre(time_s, first, 0.4, "music", age_s, 0.9, scores)
 
 
 def play(history: History, seconds: int, *, start: int = 0) -> None:
@@ -94,6 +95,7 @@ def test_what_is_held_or_of_another_kind_leaves_no_row() -> None:
     for second in range(1, 9):
         history.add(tempo(float(second), age_s=float(second)))
         history.add(genre(float(second), age_s=float(second)))
+    history.add(replace(genre(12.0), label=None, state="not_music"))
     history.add(tempo(20.0))
     history.add(tempo(30.0))
     assert [row.time_s for _, row in history.rows()] == [20]
@@ -110,7 +112,7 @@ def test_columns_have_one_length_and_json_is_made_once() -> None:
     history = History()
     play(history, 50)
     columns = json.loads(history.to_json("abcdef"))
-    rows = ("time_s", "span_s", "bpm", "confidence", "state", "music", "top")
+    rows = ("time_s", "span_s", "bpm", "confidence", "state", "top")
     assert {len(columns[name]) for name in rows} == {49}
     assert history.to_json("abcdef") is history.to_json("abcdef")
     assert columns["states"][columns["state"][0]] == "locked"

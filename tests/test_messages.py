@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from stream_analyzer.analyzer import Models
 
 TEMPO = Tempo(12.3456, 127.9249, 0.83333, "locked", 0.0, (Alternative(63.96, 0.31),))
-GENRE = Genre(12.3, "Jazz", 0.7, 0.0, 0.98, tuple(Score(f"g{i}", 0.1) for i in range(9)))
+GENRE = Genre(
+    12.3, "Jazz", 0.7, "music", 0.0, 0.98, tuple(Score(f"g{i}", 0.1) for i in range(9)), Score("Swing", 0.66666)
+)
 
 
 def body(payload: str | bytes) -> dict[str, Any]:
@@ -51,8 +54,25 @@ def test_tempo_message_is_exactly_this() -> None:
     }
 
 
-def test_genre_message_carries_the_top_five() -> None:
-    assert len(body(Encoder("abcdef").encode(GENRE).payload)["data"]["top"]) == 5
+def test_genre_message_is_exactly_this(validate: Callable[[dict[str, Any]], None]) -> None:
+    message = body(Encoder("abcdef").encode(GENRE).payload)
+    assert message["data"] == {
+        "label": "Jazz",
+        "sub_genre": {"label": "Swing", "p": 0.6667},
+        "confidence": 0.7,
+        "state": "music",
+        "age_s": 0.0,
+        "music": 0.98,
+        "top": [{"label": f"g{i}", "p": 0.1} for i in range(5)],
+    }
+    validate(message)
+
+
+def test_what_never_was_music_has_no_label(validate: Callable[[dict[str, Any]], None]) -> None:
+    rejected = replace(GENRE, label=None, confidence=0.0, state="not_music", music=0.02, sub_genre=None)
+    message = body(Encoder("abcdef").encode(rejected).payload)
+    assert (message["data"]["label"], message["data"]["sub_genre"]) == (None, None)
+    validate(message)
 
 
 def test_spectrum_frame_to_the_byte() -> None:
@@ -111,11 +131,12 @@ def test_summary_takes_the_tempo_most_evidence_supports() -> None:
     assert summary.duration_s == 22.0
 
 
-def test_summary_counts_held_genres_as_no_music() -> None:
+def test_summary_counts_as_music_what_was_judged_so() -> None:
     summary = Summary()
-    for age_s in (0.0, 0.0, 0.0, 5.0):
-        summary.add(Genre(1.0, "Jazz", 0.7, age_s, 0.9, (Score("Jazz", 0.7), Score("Rock", 0.3))))
-    assert summary.music() == 0.75
+    for state in ("music", "music", "searching", "holding", "not_music"):
+        scores = (Score("Jazz", 0.7), Score("Rock", 0.3)) if state != "not_music" else (Score("Rock", 1.0),)
+        summary.add(Genre(1.0, "Jazz", 0.7, state, 0.0, 0.9, scores))
+    assert summary.music() == 0.4
     assert summary.genre() == {"label": "Jazz", "confidence": 0.7, "scores": {"Jazz": 0.7, "Rock": 0.3}}
 
 
@@ -125,5 +146,13 @@ def test_timeline_has_a_row_for_every_update() -> None:
         timeline.add(event)
     assert timeline.to_dict() == {
         "tempo": [{"time_s": 12.346, "bpm": 127.92, "confidence": 0.8333, "state": "locked"}],
-        "genre": [{"time_s": 12.3, "label": "Jazz", "confidence": 0.7}],
+        "genre": [
+            {
+                "time_s": 12.3,
+                "label": "Jazz",
+                "sub_genre": {"label": "Swing", "p": 0.6667},
+                "confidence": 0.7,
+                "state": "music",
+            }
+        ],
     }

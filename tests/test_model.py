@@ -11,7 +11,7 @@ import pytest
 
 from stream_analyzer.errors import FeatureMismatch, ManifestError, ModelError
 from stream_analyzer.features import SPEC
-from stream_analyzer.manifest import load_manifest, sha256_of
+from stream_analyzer.manifest import SubGenre, load_manifest, sha256_of
 from stream_analyzer.model import TfliteModel
 from stream_analyzer.resources import resource_folder
 
@@ -111,6 +111,7 @@ def test_a_wrong_shape_is_refused(copy: Path) -> None:
         lambda m: m["input"].update(dtype="float32"),
         lambda m: m["input"].update(min_frames=True),
         lambda m: m["calibration"].update(temperature=-1.0),
+        lambda m: m["calibration"].pop("temperature"),
         lambda m: m.update(file="../model.tflite"),
         lambda m: m.update(feature=[]),
     ],
@@ -119,6 +120,47 @@ def test_a_malformed_manifest_is_refused(copy: Path, change: Callable[[dict[str,
     edit(copy, change)
     with pytest.raises(ManifestError, match="malformed"):
         TfliteModel(copy)
+
+
+SUB_GENRES = {"Dub": {"parent": "Reggae", "threshold": 0.6}, "Punk": {"parent": "Rock", "threshold": 0.4}}
+
+
+@pytest.fixture
+def genre_copy(tmp_path: Path) -> Path:
+    """A copy of the genre model, whose manifest may be harmed."""
+    return shutil.copytree(resource_folder("models") / "genre", tmp_path / "genre")
+
+
+def test_sub_genres_add_outputs_and_survive_their_own_text(genre_copy: Path) -> None:
+    edit(genre_copy, lambda m: m["output"].update(sub_genres=SUB_GENRES))
+    manifest = load_manifest(genre_copy)
+    assert manifest.output.size == len(manifest.output.labels) + 3
+    assert manifest.output.sub_genres[0] == SubGenre("Dub", "Reggae", 0.6)
+    (genre_copy / "manifest.json").write_text(manifest.to_json())
+    assert load_manifest(genre_copy) == manifest
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda m: m["output"].update(sub_genres=["Dub"]), "'list' object"),
+        (lambda m: m["output"].update(sub_genres={"Dub": 0.5}), "malformed"),
+        (lambda m: m["output"].update(sub_genres={"Dub": {"parent": "Ska", "threshold": 0.5}}), "'Ska'"),
+        (lambda m: m["output"].update(sub_genres={"Rock": {"parent": "Rock", "threshold": 0.5}}), "different names"),
+        (lambda m: m["output"].update(sub_genres={"": {"parent": "Rock", "threshold": 0.5}}), "different names"),
+        (lambda m: m["output"].update(sub_genres={"Dub": {"parent": "Reggae", "threshold": 1.5}}), "threshold of Dub"),
+        (lambda m: m["output"]["labels"].append("Rock"), "different names"),
+        (lambda m: m["calibration"].pop("confident"), "confident"),
+        (lambda m: m["calibration"].update(music_threshold=0.0), "music_threshold is 0.0"),
+        (lambda m: m["calibration"].update(sub_temperature=float("inf")), "above 0"),
+    ],
+)
+def test_a_malformed_genre_manifest_is_refused(
+    genre_copy: Path, change: Callable[[dict[str, Any]], object], says: str
+) -> None:
+    edit(genre_copy, change)
+    with pytest.raises(ManifestError, match=says):
+        load_manifest(genre_copy)
 
 
 def test_missing_files_are_named(copy: Path) -> None:

@@ -95,7 +95,7 @@ def test_clipping_and_speech_are_said(page: Page, scripted: Scripted) -> None:
     scripted.send("level", LEVEL | {"clipping": True})
     assert "Turn the input down" in until_situation(page, "clipping")
     scripted.send("level", LEVEL)
-    scripted.send("genre", GENRE | {"music": 0.1})
+    scripted.send("genre", GENRE | {"state": "not_music", "music": 0.1})
     assert "does not sound like music" in until_situation(page, "not_music")
 
 
@@ -190,7 +190,7 @@ def test_everything_fits_its_width(
     page.set_viewport_size({"width": size[0], "height": size[1]})
     scripted.send_all()
     scripted.send("tempo", TEMPO | {"bpm": 288.8, "state": "searching", "age_s": 47.0})
-    scripted.send("genre", GENRE | {"confidence": 0.2, "sub": {"label": "progressive house", "p": 0.3}})
+    scripted.send("genre", GENRE | {"confidence": 0.2, "sub_genre": {"label": "progressive house", "p": 0.3}})
     until_situation(page, "live")
     until(page, "() => parseFloat(document.getElementById('bpm').textContent) === 288.8")
     assert probe(page, "outside()") == {"bad": [], "scroll": 0}

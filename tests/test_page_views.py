@@ -95,9 +95,9 @@ def test_a_guess_and_a_rejection_are_shown_as_such(page: Page, scripted: Scripte
     scripted.send_all()
     scripted.send("genre", GENRE | {"confidence": 0.2})
     until(page, "() => document.getElementById('genre-verdict').textContent === 'only a guess'")
-    scripted.send("genre", GENRE | {"music": 0.1})
+    scripted.send("genre", GENRE | {"state": "not_music", "music": 0.1})
     until(page, "() => document.getElementById('genre-verdict').textContent === 'not music'")
-    scripted.send("genre", GENRE | {"sub": {"label": "house", "p": 0.6}})
+    scripted.send("genre", GENRE | {"sub_genre": {"label": "house", "p": 0.6}})
     until(page, "() => document.getElementById('genre-sub').textContent === 'House'")
     assert text(page, "genre-verdict") == ""
 

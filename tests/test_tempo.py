@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_analyzer.features import SPEC, StreamingLogMel
-from stream_analyzer.manifest import ModelInput, ModelManifest, ModelOutput
+from stream_analyzer.manifest import Calibration, ModelInput, ModelManifest, ModelOutput
 from stream_analyzer.tempo import OnsetHistory, TempoTracker, onset_strength
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def manifest(*, time_constant_s: float = 2.0) -> ModelManifest:
         feature=SPEC,
         input=ModelInput(frames=150, every=4, stride=25, min_frames=38),
         output=ModelOutput(bpm=tuple(map(float, BPM))),
-        temperature=1.0,
+        calibration=Calibration(temperature=1.0),
         time_constant_s=time_constant_s,
         metrics=[],
         training={},

@@ -132,7 +132,7 @@ def evaluate(folder: Path, *, data: Path, split: str) -> dict[str, Any]:
         report[key] = {
             "file": path.name,
             "split": split,
-            **scores(found, truth, dataset=dataset, stride=stride, temperature=model.manifest.temperature),
+            **scores(found, truth, dataset=dataset, stride=stride, temperature=model.manifest.calibration.temperature),
         }
     if not report:
         msg = f"no clip of split {split!r} in the genre files of {data}; choose another --split"

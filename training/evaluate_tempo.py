@@ -16,7 +16,7 @@ import numpy as np
 from stream_analyzer.analyzer import Models
 from stream_analyzer.errors import AudioError, ConfigError
 from stream_analyzer.features import SPEC
-from stream_analyzer.manifest import ModelInput, ModelManifest, ModelOutput
+from stream_analyzer.manifest import Calibration, ModelInput, ModelManifest, ModelOutput
 from stream_analyzer.model import TfliteModel
 from stream_analyzer.offline import analyze_file
 from stream_analyzer.summary import Summary
@@ -57,7 +57,7 @@ class Listening:
     def run(self, window: F32) -> F32:
         """Run the model and keep what it said."""
         logits = self._model.run(window)
-        self.posteriors.append(softmax(logits.astype(np.float64) / self.manifest.temperature))
+        self.posteriors.append(softmax(logits.astype(np.float64) / self.manifest.calibration.temperature))
         return logits
 
     def mean_bpm(self) -> float:
@@ -78,7 +78,7 @@ class NoGenre:
         feature=SPEC,
         input=ModelInput(frames=1, every=1, stride=500, min_frames=1),
         output=ModelOutput(labels=("any",)),
-        temperature=1.0,
+        calibration=Calibration(temperature=1.0),
         time_constant_s=1.0,
         metrics=[],
         training={},

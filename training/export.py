@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stream_analyzer.features import SPEC
-from stream_analyzer.manifest import ModelManifest, sha256_of
+from stream_analyzer.manifest import Calibration, ModelManifest, sha256_of
 from stream_analyzer.model import TfliteModel
 from training.quant import quantization_aware, to_int8
 from training.task import Predict, Task, make_task
@@ -69,7 +69,7 @@ def export(run: Path, task: Task, config: dict[str, Any], *, version: str, out: 
         feature=SPEC,
         input=task.input,
         output=task.output,
-        temperature=1.0,
+        calibration=Calibration(temperature=1.0),
         time_constant_s=task.time_constant_s,
         metrics=[],
         training={
@@ -85,7 +85,7 @@ def export(run: Path, task: Task, config: dict[str, Any], *, version: str, out: 
     metrics = side_by_side(
         task.metrics(predictor(model), temperature=temperature), task.metrics(int8, temperature=temperature)
     )
-    manifest = replace(draft, temperature=temperature, metrics=metrics)
+    manifest = replace(draft, calibration=Calibration(temperature=temperature), metrics=metrics)
     (out / "manifest.json").write_text(manifest.to_json())
     window = task.golden()
     np.savez_compressed(out / "golden.npz", window=window, logits=int8(window[None])[0])
@@ -105,7 +105,7 @@ def main() -> None:
     task = make_task(config, arguments.prepared)
     manifest = export(arguments.run, task, config, version=arguments.version, out=arguments.out)
     size_kib = (arguments.out / MODEL_FILE).stat().st_size / 1024.0
-    print(f"{arguments.out}: {size_kib:.0f} KiB, temperature {manifest.temperature:.3f}")
+    print(f"{arguments.out}: {size_kib:.0f} KiB, temperature {manifest.calibration.temperature:.3f}")
     for row in manifest.metrics:
         print(json.dumps(row))
 

@@ -9,14 +9,15 @@
  * @typedef {"searching" | "locked" | "holding" | "unsteady"} TempoState
  * @typedef {{bpm: number, confidence: number, state: TempoState, age_s: number, alternatives: Alternative[]}} Tempo
  * @typedef {{label: string, p: number}} Score
- * @typedef {{label: string, confidence: number, age_s: number, music: number, top: Score[], sub: Score | null}} Genre
+ * @typedef {"searching" | "music" | "holding" | "not_music"} GenreState
+ * @typedef {{label: string, confidence: number, state: GenreState, age_s: number, music: number, top: Score[], sub_genre: Score | null}} Genre the label is "" while nothing but not_music was heard
  * @typedef {{rms_dbfs: number, peak_dbfs: number, clipping: boolean}} Level
  * @typedef {"starting" | "warming" | "live" | "silent" | "degraded" | "device_lost" | "ended"} SourceState
  * @typedef {{state: SourceState, detail: string, lag_s: number, lost_s: number, nonfinite: number, clients: number, latency_s: number}} Status
  * @typedef {{name: string, version: string, task: string, window_s: number, first_s: number}} Model
  * @typedef {{low_hz: number, high_hz: number, floor_db: number, ceil_db: number, bands: number, columns_per_s: number}} SpectrumScale
  * @typedef {{version: string, source: {kind: string, name: string, rate_hz: number, channels: number},
- *   models: Model[], labels: string[], spectrum: SpectrumScale}} Hello
+ *   models: Model[], labels: string[], confident: number, spectrum: SpectrumScale}} Hello
  */
 
 /**
@@ -31,6 +32,7 @@ const VERSION = 1;
 const SPECTRUM = 1;
 const HEADER_BYTES = 24;
 const TEMPO_STATES = ["searching", "locked", "holding", "unsteady"];
+const GENRE_STATES = ["searching", "music", "holding", "not_music"];
 const SOURCE_STATES = ["starting", "warming", "live", "silent", "degraded", "device_lost", "ended"];
 
 /** Thrown inside this file only: a field is missing or of the wrong type. */
@@ -91,6 +93,7 @@ const READERS = {
         first_s: number(model.first_s, 0),
       })),
       labels: list(data.labels).map((label) => text(label)),
+      confident: number(data.confident, 0),
       spectrum: {
         low_hz: 0,
         high_hz: number(feature.sample_rate_hz, 22_050) / 2,
@@ -109,12 +112,13 @@ const READERS = {
     alternatives: list(data.alternatives).map(fields).map((one) => ({ bpm: number(one.bpm), salience: number(one.salience) })),
   }),
   genre: (data) => ({
-    label: text(data.label),
+    label: text(data.label ?? ""),
     confidence: number(data.confidence),
+    state: oneOf(data.state, GENRE_STATES),
     age_s: number(data.age_s, 0),
     music: number(data.music, 1),
     top: list(data.top).map(fields).map(score),
-    sub: data.sub ? score(fields(data.sub)) : null, // a style within the genre, where a model knows any
+    sub_genre: data.sub_genre ? score(fields(data.sub_genre)) : null,
   }),
   level: (data) => ({
     rms_dbfs: number(data.rms_dbfs),

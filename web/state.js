@@ -162,7 +162,7 @@ export function situation(state, now) {
   if (status === "silent") return status;
   if (now - state.clippedAt < CLIPPING_SHOWN_MS) return "clipping";
   if (status === "degraded" || status === "warming") return status;
-  return state.genre && state.genre.data.music < 0.5 ? "not_music" : "live";
+  return state.genre?.data.state === "not_music" ? "not_music" : "live";
 }
 
 /**

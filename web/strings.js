@@ -88,6 +88,7 @@ export const genre = (label) => GENRES[label] ?? label.charAt(0).toUpperCase() +
 export const UNSURE = PAGE.unsure;
 export const GUESS = "only a guess";
 export const REJECTED = "not music";
+const NO_GENRE = "no genre";
 export const NONE = "–";
 export const NOW = "now";
 
@@ -179,8 +180,8 @@ export const changes = (count) => (count === 0 ? "No change of genre or tempo ye
 export function reading(time_s, row) {
   if (!row) return `${clock(time_s)}  nothing to hear`;
   const tempo = row.bpm > 0 ? [`${bpm(row.bpm)} BPM`, TEMPO_STATES[row.state].toLowerCase()] : [];
-  const genres = row.music < 0.5 ? [REJECTED] : row.top.slice(0, 2).map(({ label, p }) => `${genre(label)} ${percent(p)}`);
-  return [clock(time_s), ...tempo, ...(row.top.length ? genres : [])].join("  ");
+  const genres = row.top.slice(0, 2).map(({ label, p }) => `${genre(label)} ${percent(p)}`);
+  return [clock(time_s), ...tempo, ...(genres.length ? genres : [NO_GENRE])].join("  ");
 }
 
 /** @param {State} state @param {string} task */

@@ -10,8 +10,7 @@
  * @property {number} bpm 0 without a tempo
  * @property {number} confidence 0..1
  * @property {TempoState} state
- * @property {number} music 0..1
- * @property {readonly Score[]} top empty without a genre
+ * @property {readonly Score[]} top empty without music
  *
  * @typedef {{time_s: number, kind: "tempo" | "genre", from: string, to: string}} Transition
  */
@@ -20,7 +19,6 @@ const LONGEST = 6000; // rows; the server sends half of that, a new page asks it
 const LASTS_S = 8; // what is shorter is a moment, not a transition
 const ONE_TURN_S = 10;
 const SAME_TEMPO = 1.04;
-const MUSIC = 0.5;
 
 /** @param {unknown} value @returns {value is number} */
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
@@ -33,7 +31,7 @@ const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 export function decodeTimeline(json) {
   if (json?.v !== 1 || typeof json.session !== "string") return null;
   const { states, labels, time_s, top } = json;
-  const columns = [json.span_s, json.bpm, json.confidence, json.state, json.music];
+  const columns = [json.span_s, json.bpm, json.confidence, json.state];
   if (![states, labels, time_s, top, ...columns].every(Array.isArray) || !time_s.every(isNumber)) return null;
   if (![...columns, top].every((column) => column.length === time_s.length) || !columns.flat().every(isNumber)) return null;
   const rows = time_s.map((/** @type {number} */ second, /** @type {number} */ i) => ({
@@ -42,7 +40,6 @@ export function decodeTimeline(json) {
     bpm: json.bpm[i],
     confidence: json.confidence[i] / 100,
     state: states[json.state[i]] ?? "searching",
-    music: json.music[i] / 100,
     top: scores(top[i], labels),
   }));
   return { session: json.session, rows };
@@ -59,7 +56,7 @@ function scores(flat, labels) {
 }
 
 /**
- * The rows with what came by message; a value that is only held leaves no row.
+ * The rows with what came by message; a value that is only held, and what is no music, leaves no row.
  * @param {readonly Row[]} rows
  * @param {{type: "tempo", data: Tempo} | {type: "genre", data: Genre}} message
  * @param {number} time_s
@@ -68,15 +65,16 @@ function scores(flat, labels) {
 export function prolong(rows, message, time_s) {
   const second = Math.floor(time_s);
   const last = rows.at(-1);
-  if (message.data.age_s > 0 || (last && second < last.time_s)) return rows;
+  const rejected = message.type === "genre" && message.data.state === "not_music";
+  if (rejected || message.data.age_s > 0 || (last && second < last.time_s)) return rows;
   const open = last?.time_s === second ? last : { ...EMPTY, time_s: second };
-  const value = message.type === "tempo" ? tempoOf(message.data) : { music: message.data.music, top: message.data.top };
+  const value = message.type === "tempo" ? tempoOf(message.data) : { top: message.data.top };
   const before = open === last ? rows.slice(0, -1) : rows.slice(-LONGEST);
   return [...before, { ...open, ...value }];
 }
 
 /** @type {Readonly<Row>} */
-const EMPTY = { time_s: 0, span_s: 1, bpm: 0, confidence: 0, state: "searching", music: 0, top: [] };
+const EMPTY = { time_s: 0, span_s: 1, bpm: 0, confidence: 0, state: "searching", top: [] };
 
 /** @param {Tempo} tempo */
 const tempoOf = ({ bpm, confidence, state }) => ({ bpm, confidence, state });
@@ -101,8 +99,8 @@ export function rowAt(rows, time_s) {
   return row && time_s < row.time_s + row.span_s ? row : null;
 }
 
-/** What leads at a row; empty when it is no music or there is no genre. @param {Row} row */
-export const leader = (row) => (row.music >= MUSIC && row.top.length > 0 ? row.top[0].label : "");
+/** What leads at a row; empty when it is no music. @param {Row} row */
+export const leader = (row) => row.top[0]?.label ?? "";
 
 /** Whether two tempi are one, or octaves of one. @param {number} a @param {number} b */
 function related(a, b) {

@@ -10,7 +10,6 @@ import { colourOf } from "./families.js";
 import { age_s, situation } from "./state.js";
 import * as strings from "./strings.js";
 
-const CONFIDENT = 0.4; // below this the top genre is called a guess
 const STALE_S = 4;
 const SPOKEN_EVERY_MS = 12_000;
 const BARS = 5;
@@ -180,12 +179,12 @@ export class View {
       const label = slots[row] ?? "";
       bar.show(label, p.get(label) ?? 0, label !== "" && label === genre?.label, this.#scheme);
     });
-    write("genre-label", genre ? strings.genre(genre.label) : strings.UNSURE);
-    write("genre-confidence", genre ? strings.sure(genre.confidence) : "");
+    write("genre-label", strings.genre(genre?.label ?? "") || strings.UNSURE);
+    write("genre-confidence", genre?.label ? strings.sure(genre.confidence) : "");
     write("genre-music", genre ? strings.music(genre.music) : "");
-    write("genre-sub", genre?.sub ? strings.genre(genre.sub.label) : "");
-    const rejected = genre !== null && genre.music < 0.5;
-    const sure = genre !== null && genre.confidence >= CONFIDENT;
+    write("genre-sub", genre?.sub_genre ? strings.genre(genre.sub_genre.label) : "");
+    const rejected = genre?.state === "not_music";
+    const sure = genre !== null && genre.state !== "searching" && genre.confidence >= (this.#last?.hello?.confident ?? 0);
     byId("genre").dataset.state = rejected ? "rejected" : sure ? "sure" : "unsure";
     write("genre-verdict", rejected ? strings.REJECTED : genre && !sure ? strings.GUESS : "");
   }

@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { age_s, INITIAL, reduce, situation, stableSlots } from "../../web/state.js";
 
-const GENRE = { label: "House", confidence: 0.7, age_s: 0, music: 0.98, top: ["House", "Techno", "Disco"].map((label) => ({ label, p: 0.3 })) };
+const GENRE = { label: "House", confidence: 0.7, state: "music", age_s: 0, music: 0.98, top: ["House", "Techno", "Disco"].map((label) => ({ label, p: 0.3 })) };
 const TEMPO = { bpm: 128, confidence: 0.8, state: "locked", age_s: 0, alternatives: [] };
 const LEVEL = { rms_dbfs: -20, peak_dbfs: -6, clipping: false };
 const status = (state) => ({ state, detail: "", lag_s: 0, lost_s: 0, nonfinite: 0, clients: 1 });
@@ -28,7 +28,7 @@ test("a state is never changed, only followed by another", () => {
 
 test("the worst is said first", () => {
   const clipped = ["level", { ...LEVEL, clipping: true }, 100];
-  const speech = ["genre", { ...GENRE, music: 0.1 }, 100];
+  const speech = ["genre", { ...GENRE, state: "not_music" }, 100];
   const cases = [
     ["connecting", INITIAL],
     ["connecting", play()],

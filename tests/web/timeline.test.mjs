@@ -8,11 +8,11 @@ import { decodeTimeline, join, leader, prolong, range, rowAt, together, transiti
 
 const COLUMNS = {
   v: 1, session: "a", states: ["searching", "locked"], labels: ["House", "Jazz"],
-  time_s: [0, 4, 8], span_s: [4, 4, 1], bpm: [120, 0, 121.5], confidence: [80, 0, 90], state: [1, 0, 1], music: [95, 0, 20],
+  time_s: [0, 4, 8], span_s: [4, 4, 1], bpm: [120, 0, 121.5], confidence: [80, 0, 90], state: [1, 0, 1],
   top: [[0, 60, 1, 20], [], [1, 50]],
 };
 const tempo = (bpm, age_s = 0) => ({ type: "tempo", data: { bpm, confidence: 0.8, state: "locked", age_s, alternatives: [] } });
-const genre = (label, age_s = 0) => ({ type: "genre", data: { label, confidence: 0.7, age_s, music: 0.9, top: [{ label, p: 0.7 }], sub: null } });
+const genre = (label, age_s = 0, state = "music") => ({ type: "genre", data: { label, confidence: 0.7, state, age_s, music: 0.9, top: [{ label, p: 0.7 }], sub_genre: null } });
 
 /** Rows of one second each: [genre, bpm] for so many seconds. */
 function rows(...parts) {
@@ -29,13 +29,13 @@ function rows(...parts) {
 test("the server's columns become rows", () => {
   const { session, rows: made } = decodeTimeline(COLUMNS);
   assert.equal(session, "a");
-  assert.deepEqual(made[0], { time_s: 0, span_s: 4, bpm: 120, confidence: 0.8, state: "locked", music: 0.95, top: [{ label: "House", p: 0.6 }, { label: "Jazz", p: 0.2 }] });
-  assert.deepEqual(made.map(leader), ["House", "", ""]);
+  assert.deepEqual(made[0], { time_s: 0, span_s: 4, bpm: 120, confidence: 0.8, state: "locked", top: [{ label: "House", p: 0.6 }, { label: "Jazz", p: 0.2 }] });
+  assert.deepEqual(made.map(leader), ["House", "", "Jazz"]);
 });
 
 test("columns of another form are refused", () => {
   const bad = [null, 3, [], {}, { ...COLUMNS, v: 2 }, { ...COLUMNS, bpm: [1, 2] }, { ...COLUMNS, time_s: ["0", 4, 8] }, { ...COLUMNS, labels: null }];
-  bad.push({ ...COLUMNS, music: [1, null, 2] }, { ...COLUMNS, session: 7 });
+  bad.push({ ...COLUMNS, state: [1, null, 2] }, { ...COLUMNS, session: 7 });
   for (const json of bad) assert.equal(decodeTimeline(json), null);
   assert.deepEqual(decodeTimeline({ ...COLUMNS, top: [[9, 60], ["x"], null] }).rows.map((row) => row.top), [[], [], []]);
 });
@@ -47,6 +47,7 @@ test("messages of one second become one row; what is held becomes none", () => {
   assert.deepEqual(made.map(({ time_s, bpm, top }) => [time_s, bpm, top[0].label]), [[3, 121, "House"]]);
   assert.equal(prolong(made, tempo(99, 2), 5), made);
   assert.equal(prolong(made, tempo(99), 2), made, "the clock went back");
+  assert.equal(prolong(made, genre("", 0, "not_music"), 5), made, "no music");
 });
 
 test("rows are bounded however long the set is", () => {
