@@ -62,7 +62,10 @@ class SpectrumScale:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """The first message of every connection: what a subscriber listens to."""
+    """The first message of every connection: what a subscriber listens to.
+
+    ``sub_genres`` are the styles known within a genre, each with that genre; below ``confident`` a genre is a guess.
+    """
 
     version: str
     started_at: str
@@ -70,6 +73,8 @@ class Hello:
     models: tuple[Model, ...]
     latency_s: dict[str, float]
     labels: tuple[str, ...]
+    sub_genres: dict[str, str]
+    confident: float
     spectrum: SpectrumScale
 
 
@@ -216,7 +221,7 @@ def _read(wanted: Any, value: Any) -> Any:  # noqa: ANN401 - JSON comes as whate
 def _read_scalar(wanted: Any, value: Any) -> Any:  # noqa: ANN401
     if wanted in (int, float) and type(value) in (int, wanted) and abs(value) < _LONGEST_WHOLE:
         return wanted(value)
-    if type(value) is wanted or (isinstance(value, str) and value in get_args(wanted)):
+    if (wanted in (bool, str) and type(value) is wanted) or (isinstance(value, str) and value in get_args(wanted)):
         return value
     msg = f"{value!r:.{_SHOWN}} is no {getattr(wanted, '__name__', wanted)}"
     raise ValueError(msg)

@@ -1,0 +1,343 @@
+"""The Python client, asyncio and blocking alike: typed events, lines that break, gaps told, hostile servers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from contextlib import aclosing, closing
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from stream_analyzer import client, following
+from stream_analyzer.client import Gap, Lost, Received, subscribe, subscribe_blocking
+from stream_analyzer.endpoint import stream_url
+from stream_analyzer.errors import ConfigError, ProtocolError, StreamAnalyzerError
+from stream_analyzer.following import Follower, Inbox
+from stream_analyzer.types import Level, Spectrum, Status, Tempo
+from stream_analyzer.wire import Envelope, Hello, Summary, decode
+from tests.played import Act, Session, played
+from tests.real_process import serve
+from tests.test_page import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    Collect = Callable[..., Coroutine[Any, Any, list[Received]]]
+
+LIMIT_S = 30.0
+
+
+@pytest.fixture(params=["asyncio", "blocking"])
+def collect(request: pytest.FixtureRequest) -> Collect:
+    """Subscribe until a condition holds of all that came; by either variant."""
+
+    async def by_asyncio(url: str, until: Callable[[list[Received]], bool], **choice: Any) -> list[Received]:
+        came: list[Received] = []
+        async with asyncio.timeout(LIMIT_S), aclosing(subscribe(url, **choice)) as stream:
+            async for received in stream:
+                came.append(received)
+                if until(came):
+                    break
+        return came
+
+    def blocking(url: str, until: Callable[[list[Received]], bool], **choice: Any) -> list[Received]:
+        came: list[Received] = []
+        with closing(subscribe_blocking(url, **choice)) as stream:
+            for received in stream:
+                came.append(received)
+                if until(came):
+                    break
+        return came
+
+    async def in_a_thread(*arguments: Any, **choice: Any) -> list[Received]:
+        async with asyncio.timeout(LIMIT_S):
+            came = await asyncio.to_thread(blocking, *arguments, **choice)
+        assert not [thread for thread in threading.enumerate() if thread.name == "subscribe"]
+        return came
+
+    return by_asyncio if request.param == "asyncio" else in_a_thread
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The attempts before each wait; none waits."""
+    attempts: list[int] = []
+
+    def none(attempt: int) -> float:
+        attempts.append(attempt)
+        return 0.0
+
+    monkeypatch.setattr(client, "backoff_s", none)
+    return attempts
+
+
+def count(number: int) -> Callable[[list[Received]], bool]:
+    return lambda came: len(came) == number
+
+
+def events(came: list[Received]) -> list[str]:
+    """Return what came in short: names, gaps with what they miss."""
+    return [
+        f"Gap {received.event.kind} {received.event.missed}"
+        if isinstance(received.event, Gap)
+        else type(received.event).__name__
+        for received in came
+    ]
+
+
+async def test_events_are_typed_and_know_their_place(collect: Collect) -> None:
+    with serve("--input", "demo", "--speed", "0") as service:
+        came = await collect(
+            service.address,
+            lambda came: isinstance(came[-1].event, Summary),
+            types="tempo,status,spectrum,summary",
+        )
+    assert isinstance(came[0].event, Hello)
+    assert came[0].event.source.kind == "demo"
+    kinds = {type(received.event) for received in came}
+    assert {Hello, Tempo, Status, Spectrum, Summary} <= kinds <= {Hello, Tempo, Status, Spectrum, Summary, Gap}
+    assert len({received.session for received in came}) == 1
+    for received in came:
+        if received.payload:
+            decoded = decode(received.payload, session=received.session)
+            assert decoded
+            assert decoded.seq == received.seq
+
+
+async def test_a_broken_line_comes_back_and_what_is_missing_is_told(collect: Collect, waits: list[int]) -> None:
+    session = Session("aaaaaa")
+    first, missed, last = session.levels(3), session.levels(4), session.levels(2)
+    acts = (Act([session.hello(), *first], closes=0), Act([session.hello(), first[-1], *last]))
+    async with played(*acts) as analyzer:
+        came = await collect(analyzer.url, count(9))
+        assert len(missed) == 4
+        assert events(came) == ["Hello", *["Level"] * 3, "Lost", "Hello", "Gap level 4", "Level", "Level"]
+        assert [received.seq for received in came] == [0, 1, 2, 3, 3, 0, 3, 8, 9]
+        assert isinstance(came[4].event, Lost)
+        assert came[4].event.reason == "the connection broke"
+        assert [path.partition("since=")[2] for path in analyzer.asked] == ["", "aaaaaa.3"]
+        assert waits == [0]
+
+
+async def test_a_new_session_is_told(collect: Collect, waits: list[int]) -> None:
+    old, new = Session("aaaaaa"), Session("bbbbbb")
+    new.levels(5)
+    acts = (Act([old.hello(), *old.levels(1)], closes=1001), Act([new.hello(), *new.levels(1)]))
+    async with played(*acts) as analyzer:
+        came = await collect(analyzer.url, count(6))
+    assert events(came) == ["Hello", "Level", "Lost", "Gap None None", "Hello", "Level"]
+    assert [received.session for received in came] == ["aaaaaa"] * 4 + ["bbbbbb"] * 2
+    assert came[2].event == Lost("as the test wants", 0.0)
+    assert waits == [0]
+
+
+async def test_a_killed_analyzer_is_followed_again_when_it_is_back(collect: Collect) -> None:
+    port = str(free_port())
+    first, told = serve("--input", "demo", "--port", port), threading.Event()
+
+    def until(came: list[Received]) -> bool:
+        if isinstance(came[-1].event, Level) and not told.is_set():
+            told.set()
+            service.process.kill()
+        return isinstance(came[-1].event, Level) and came[-1].session != came[0].session
+
+    with first as service:
+        task = asyncio.create_task(collect(service.address, until))
+        await asyncio.to_thread(told.wait, LIMIT_S)
+        await asyncio.to_thread(service.process.wait, LIMIT_S)
+    with serve("--input", "demo", "--port", port):
+        came = await task
+    names = events(came)
+    lost = names.index("Lost")
+    assert {"Lost"} < set(names[lost:]) <= {"Lost", "Gap None None", "Hello", "Level", "Status"}
+    assert names[lost:].count("Gap None None") == 1
+
+
+async def test_refusals_that_pass_are_waited_out_longer_and_longer(collect: Collect, waits: list[int]) -> None:
+    session = Session("aaaaaa")
+    full = Act(closes=1013)
+    busy = Act(status=HTTPStatus.SERVICE_UNAVAILABLE)
+    hello = Act([session.hello(), *session.levels(1)], closes=1011)
+    async with played(full, busy, hello, full, Act([session.hello()])) as analyzer:
+        came = await collect(analyzer.url, lambda came: events(came).count("Hello") == 2)
+    reasons = [received.event.reason for received in came if isinstance(received.event, Lost)]
+    assert reasons == [
+        "as the test wants",
+        "server rejected WebSocket connection: HTTP 503",
+        "as the test wants",
+        "as the test wants",
+    ]
+    assert waits == [0, 1, 0, 1], "a line that greeted counts as one that was there"
+
+
+async def test_nobody_there_is_told_until_somebody_is(collect: Collect, waits: list[int]) -> None:
+    came = await collect(f"127.0.0.1:{free_port()}", count(3))
+    assert [received.event for received in came] == [Lost("connection refused", 0.0)] * 3
+    assert waits[:3] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("act", "token", "error", "says"),
+    [
+        (Act(status=HTTPStatus.UNAUTHORIZED), None, ConfigError, "401 Unauthorized; not now; it asks for a token"),
+        (Act(status=HTTPStatus.UNAUTHORIZED), "s3cret", ConfigError, "401 Unauthorized; not now; check the token"),
+        (Act(status=HTTPStatus.FORBIDDEN), None, ConfigError, "403 Forbidden; not now"),
+        (Act(status=HTTPStatus.NOT_FOUND), None, ConfigError, "404 Not Found; not now; is that a Stream Analyzer?"),
+        (Act(status=HTTPStatus.BAD_REQUEST), None, ConfigError, "400 Bad Request; not now"),
+        (Act(["ok"]), None, ProtocolError, "malformed message 'ok'"),
+        (Act([b"\x01\x01"]), None, ProtocolError, "malformed frame"),
+        (Act(['{"v": 2, "type": "hello"}']), None, ProtocolError, "protocol version 2, this client 1"),
+        (Act(['{"v": 1, "type": "auth_required"}']), None, ProtocolError, "does not begin with hello"),
+        (Act(Session("aaaaaa").levels(1)), None, ProtocolError, "does not begin with hello"),
+    ],
+)
+async def test_what_another_attempt_cannot_mend_is_raised(
+    collect: Collect, act: Act, token: str | None, error: type[StreamAnalyzerError], says: str
+) -> None:
+    async with played(act) as analyzer:
+        with pytest.raises(error) as caught:
+            await collect(analyzer.url, count(99), token=token)
+    assert says in str(caught.value)
+    assert analyzer.url in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    assert analyzer.tokens == [token and f"Bearer {token}"]
+
+
+async def test_malformed_messages_are_left_out_and_told(collect: Collect, caplog: pytest.LogCaptureFixture) -> None:
+    session = Session("aaaaaa")
+    before, broken, after = session.levels(1), session.levels(3), session.levels(1)
+    rubbish: list[str | bytes] = ["", "{", "[" * 100_000, b"", b"\x01\x01\x80", "\u266b" * 99]
+    rubbish.append(broken[0].replace("-20.0", "NaN"))
+    unknown: list[str | bytes] = ['{"v": 1, "type": "beat"}', b"\x01\x02" + bytes(30)]
+    async with played(Act([session.hello(), *before, *rubbish, *unknown, *after])) as analyzer:
+        with caplog.at_level(logging.WARNING):
+            came = await collect(analyzer.url, count(4))
+    assert events(came) == ["Hello", "Level", "Gap level 3", "Level"]
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("raw", [b"\xff" * 200, b"\x81\x02\xc3\x28", b"\x82\x7f\x7f" + b"\xff" * 7])
+async def test_a_line_gone_mad_is_given_up_and_made_anew(collect: Collect, waits: list[int], raw: bytes) -> None:
+    session = Session("aaaaaa")
+    async with played(Act([session.hello()], raw=raw), Act([session.hello(), *session.levels(1)])) as analyzer:
+        came = await collect(analyzer.url, count(4))
+    assert events(came) == ["Hello", "Lost", "Hello", "Level"]
+    assert waits == [0]
+
+
+async def test_a_server_that_never_greets_is_given_up(
+    collect: Collect, waits: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_HELLO_LIMIT_S", 0.2)
+    async with played(Act()) as analyzer:
+        came = await collect(analyzer.url, count(2))
+    assert [received.event for received in came] == [Lost("no answer in time", 0.0)] * 2
+    assert waits[:2] == [0, 1]
+
+
+async def test_a_slow_taker_holds_nobody_up_and_finds_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(following, "_STALE_AFTER_S", -1.0)
+    session = Session("aaaaaa")
+    act = Act([session.hello(), *session.levels(20_000)], closes=1000)
+    async with asyncio.timeout(LIMIT_S), played(act) as analyzer, aclosing(subscribe(analyzer.url)) as stream:
+        hello, first = await anext(stream), await anext(stream)
+        assert events([hello, first]) == ["Hello", "Level"]
+        await analyzer.ended.wait()  # it got rid of everything though nobody took it
+        came = [await anext(stream)]
+        while not isinstance(came[-1].event, Lost):
+            came.append(await anext(stream))
+        taken = [received.seq for received in came if isinstance(received.event, Level)]
+        missed = sum(received.event.missed or 0 for received in came if isinstance(received.event, Gap))
+        assert taken[-1] == 20_000
+        assert len(taken) < 100
+        assert missed == 20_000 - first.seq - len(taken)
+
+
+async def test_what_waits_too_long_gives_way_to_the_newest() -> None:
+    now_s = [0.0]
+    inbox = Inbox(clock=lambda: now_s[0])
+    for now_s[0], item in zip((0.0, 0.5, 1.0, 2.0), levels(1, 2, 3, 4), strict=True):
+        inbox.put(item)
+    for taken in levels(1, 2):
+        assert await inbox.take() == (taken, "")
+    now_s[0] = 3.1
+    tempo = Envelope("tempo", "aaaaaa", 5, 1, Tempo(0.0, 120.0, 0.5, "locked", 0.0, ()))
+    inbox.put(tempo)
+    inbox.put(lost := Lost("gone", 1.0))
+    inbox.close()
+    assert [await inbox.take() for _ in range(4)] == [(levels(4)[0], ""), (tempo, ""), (lost, ""), None]
+
+
+def levels(*places: int) -> list[Envelope]:
+    return [Envelope("level", "aaaaaa", seq, seq, Level(0.0, 0.0, 0.0, clipping=False)) for seq in places]
+
+
+def test_gaps_on_a_standing_line_are_not_told_to_who_asked_for_a_rate() -> None:
+    def follow(*, tells_gaps: bool) -> list[str]:
+        follower = Follower(tells_gaps=tells_gaps)
+        event = Level(0.0, 0.0, 0.0, clipping=False)
+        places = [Envelope("level", "aaaaaa", 10 * nth, nth, event) for nth in (7, 8, 12, 12, 11, 13)]
+        return events([received for item in places for received in follower.follow(item, "")])
+
+    assert follow(tells_gaps=True) == ["Level", "Level", "Gap level 3", "Level", "Level"]
+    assert follow(tells_gaps=False) == ["Level"] * 4
+
+
+def test_spectrum_counts_that_went_round_are_no_gap() -> None:
+    follower = Follower(tells_gaps=True)
+    event = Level(0.0, 0.0, 0.0, clipping=False)
+    places = [
+        Envelope("spectrum", "aaaaaa", seq, nth, event) for seq, nth in ((1, 65_534), (2, 65_535), (3, 0), (5, 2))
+    ]
+    came = [received for item in places for received in follower.follow(item, b"")]
+    assert events(came) == ["Level", "Level", "Level", "Gap spectrum 1", "Level"]
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("127.0.0.1:8765", "ws://127.0.0.1:8765/ws"),
+        ("club.example", "ws://club.example/ws"),
+        ("http://127.0.0.1:8765/", "ws://127.0.0.1:8765/ws"),
+        ("https://club.example/live/", "wss://club.example/live/ws"),
+        ("wss://club.example/ws", "wss://club.example/ws"),
+        ("[::1]:9000", "ws://[::1]:9000/ws"),
+    ],
+)
+def test_addresses_may_be_those_of_the_page(given: str, wanted: str) -> None:
+    assert stream_url(given) == wanted
+
+
+@pytest.mark.parametrize(
+    ("url", "choice", "says"),
+    [
+        ("", {}, "is no address"),
+        ("ftp://club.example", {}, "is no address"),
+        ("ws://", {}, "is no address"),
+        ("ws://club:port", {}, "is no address"),
+        ("ws://club:0", {}, "is no address"),
+        ("ws://club:99999", {}, "is no address"),
+        ("ws://[", {}, "is no address"),
+        ("ws://a b", {}, "is no address"),
+        ("ws://t0ken@club", {}, "must hold no token"),
+        ("ws://club/ws?types=tempo", {}, "must hold no token, types or hz"),
+        ("ws://club", {"types": "tempo,beat"}, "there is no 'beat'; choose among tempo, genre"),
+        ("ws://club", {"types": []}, "types: none"),
+        ("ws://club", {"types": ""}, "there is no ''"),
+        ("ws://club", {"types": ["hello"]}, "there is no 'hello'"),
+        ("ws://club", {"token": "s3 cret"}, "printable"),
+        ("ws://club", {"token": "s3cret\r\nX: y"}, "printable"),
+        ("ws://club", {"ssl": object()}, "not encrypted"),
+    ],
+)
+def test_wrong_arguments_are_told_at_once(url: str, choice: dict[str, Any], says: str) -> None:
+    for variant in (subscribe, subscribe_blocking):
+        with pytest.raises(ConfigError) as caught:
+            variant(url, **choice)
+        assert says in str(caught.value)
+        assert "\n" not in str(caught.value)
+        assert "t0ken" not in str(caught.value)
+        assert "s3" not in str(caught.value)
