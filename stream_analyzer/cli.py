@@ -1,4 +1,4 @@
-"""The command line: run, analyze, devices, models. Errors become one line and an exit code; heavy imports wait."""
+"""The command line. Errors become one line and an exit code; heavy imports wait for the command that needs them."""
 
 from __future__ import annotations
 
@@ -83,7 +83,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(models, "json")
     models.set_defaults(command=_models)
 
-    for command in (run, analyze, devices, models):
+    schema = commands.add_parser(
+        "schema", help="print the stream's schema", description="Print the schema, AsyncAPI 3."
+    )
+    schema.set_defaults(command=_schema)
+
+    for command in (run, analyze, devices, models, schema):
         _add_settings(command, *_COMMON_SETTINGS)
         command.add_argument("--config", type=Path, metavar="FILE.toml", help="settings file; flags go before it")
     return parser
@@ -162,6 +167,7 @@ def _run(_options: argparse.Namespace, settings: Settings) -> int:
             channel=settings.channel,
             host=settings.host,
             port=settings.port,
+            max_clients=settings.max_clients,
             announce=announce,
             write_line=_write_line if settings.json else None,
         )
@@ -295,4 +301,11 @@ def _models(options: argparse.Namespace, settings: Settings) -> int:
         verdict = "  ok: golden output reproduced" if "verified" in result else ""
         shown = f"{result['name']}  version {result['version']}  sha256 {result['sha256'][:16]}"
         _write_line(f"{shown}  window {result['window_s']:.1f} s{verdict}")
+    return 0
+
+
+def _schema(_options: argparse.Namespace, _settings: Settings) -> int:
+    from stream_analyzer.resources import resource_folder  # noqa: PLC0415
+
+    _write_line((resource_folder("docs") / "asyncapi.yaml").read_text().rstrip())
     return 0

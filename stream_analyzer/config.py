@@ -174,6 +174,7 @@ class Settings:
     format: str = _setting("s16le", _one_of(*PCM_FORMATS), "sample format of raw PCM: s16le or f32le")
     host: str = _setting("127.0.0.1", _host, "address to serve on")
     port: int = _setting(8765, _whole(0, 65_535), "port to serve on; 0 takes a free one")
+    max_clients: int = _setting(2000, _whole(1, 100_000), "WebSocket clients at most; more are told to try again later")
     json: bool = _setting(False, _flag, "write every message as one line to standard output")  # noqa: FBT003
     mqtt: MqttAddress | None = _setting(
         None, _mqtt, "MQTT broker to publish to: mqtt://HOST[:PORT], or mqtts:// for TLS"

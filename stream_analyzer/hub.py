@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Protocol
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,21 +19,19 @@ if TYPE_CHECKING:
 
 
 class Mailbox(Protocol):
-    """Where a subscriber's messages wait."""
-
-    dropped: int
+    """Where a subscriber's messages go."""
 
     def put(self, message: Message) -> None:
         """Take a message, at once."""
-
-    async def take(self) -> list[Message]:
-        """Wait for messages and take all; an empty list means that no more will come."""
 
     async def room(self) -> None:
         """Wait until the next messages will not push out others."""
 
     def close(self) -> None:
         """Let no more come."""
+
+
+Box = TypeVar("Box", bound=Mailbox)
 
 
 class _Mailbox:
@@ -49,6 +47,7 @@ class _Mailbox:
         self._changed.set()
 
     async def take(self) -> list[Message]:
+        """Wait for messages and take all; an empty list means that no more will come."""
         await self._changed.wait()
         if not self._closed:
             self._changed.clear()
@@ -126,12 +125,6 @@ class Hub:
         self._hello = hello
         self._last: dict[Kind, Message] = {}
         self._boxes: set[Mailbox] = set()
-        self._empty = asyncio.Event()
-
-    @property
-    def viewers(self) -> int:
-        """How many follow the newest messages now."""
-        return sum(isinstance(box, Newest) for box in self._boxes)
 
     def publish(self, message: Message) -> None:
         """Hand a message to all."""
@@ -141,7 +134,7 @@ class Hub:
             box.put(message)
 
     @contextmanager
-    def subscribe(self, box: Mailbox) -> Iterator[Mailbox]:
+    def subscribe(self, box: Box) -> Iterator[Box]:
         """Fill ``box`` with `hello`, the last of each kind, and what comes from now on."""
         for message in (self._hello, *self._last.values()):
             box.put(message)
@@ -150,8 +143,6 @@ class Hub:
             yield box
         finally:
             self._boxes.discard(box)
-            if not self.viewers:
-                self._empty.set()
 
     async def room(self) -> None:
         """Wait until every subscriber that must miss nothing has room."""
@@ -162,11 +153,3 @@ class Hub:
         """Tell every subscriber that no more will come."""
         for box in self._boxes:
             box.close()
-
-    async def farewell(self, *, limit_s: float) -> None:
-        """After `close`: give viewers up to ``limit_s`` to take what waits for them."""
-        self._empty.clear()
-        if self.viewers:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(limit_s):
-                    await self._empty.wait()

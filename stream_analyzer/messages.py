@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,18 +28,23 @@ from stream_analyzer.types import (
 from stream_analyzer.wire import NTH_MODULUS, PROTOCOL_VERSION, SPECTRUM_HEADER, SPECTRUM_KIND, Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stream_analyzer.analyzer import Models
     from stream_analyzer.sources import SourceInfo
+    from stream_analyzer.subscription import Place
 
 TOP_GENRES = 5
+_SAME_MOMENT_S = 0.1  # frames and the steps they come in don't end together; more than this apart is a gap
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One encoded message: JSON text, or bytes for the spectrum."""
+    """One encoded message: JSON text, or bytes for the spectrum, and its number in the session."""
 
     kind: Kind
     payload: str | bytes
+    seq: int = 0
 
 
 class Encoder:
@@ -46,7 +52,7 @@ class Encoder:
 
     def __init__(self, session: str) -> None:
         """Start ``session`` at message 1; `hello` is 0."""
-        self._session = session
+        self.session = session
         self._seq = 0
         self._counts: Counter[Kind] = Counter()
 
@@ -56,7 +62,7 @@ class Encoder:
             columns, bands = event.levels.shape
             seq, nth = self._number("spectrum")
             head = (PROTOCOL_VERSION, SPECTRUM_KIND, bands, columns, nth % NTH_MODULUS, seq, event.time_s)
-            return Message("spectrum", SPECTRUM_HEADER.pack(*head) + event.levels.tobytes())
+            return Message("spectrum", SPECTRUM_HEADER.pack(*head) + event.levels.tobytes(), seq)
         kind, data = _body(event)
         return self._envelope(kind, data, time_s=event.time_s)
 
@@ -102,9 +108,14 @@ class Encoder:
         }
         return self._envelope("hello", data, time_s=0.0)
 
+    def replay(self, since: Place, *, missed: int | None, detail: str) -> Message:
+        """Encode what a subscriber that comes back is told: how many messages after ``since`` can't be had any more."""
+        data = {"since": str(since), "missed": missed, "detail": detail}
+        return self._envelope("replay", data, time_s=0.0)
+
     def _number(self, kind: Kind) -> tuple[int, int]:
-        """Return the next message's place in the session and among those of its kind; `hello` is 0, and repeated."""
-        if kind == "hello":
+        """Return the next message's place in the session and among those of its kind; what is for one client is 0."""
+        if kind in ("hello", "replay"):
             return 0, 0
         self._seq += 1
         self._counts[kind] += 1
@@ -115,13 +126,41 @@ class Encoder:
         envelope = {
             "v": PROTOCOL_VERSION,
             "type": kind,
-            "session": self._session,
+            "session": self.session,
             "seq": seq,
             "nth": nth,
             "time_s": round(time_s, 3),
             "data": data,
         }
-        return Message(kind, json.dumps(envelope, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+        return Message(kind, json.dumps(envelope, ensure_ascii=False, allow_nan=False, separators=(",", ":")), seq)
+
+
+def merge_columns(messages: Sequence[Message]) -> list[Message]:
+    """Return spectrum messages whose columns follow each other as one, numbered and dated like its last."""
+    merged: list[list[Message]] = []
+    end_s = math.nan
+    for message in messages:
+        *_, columns, _, _, time_s = SPECTRUM_HEADER.unpack_from(_binary(message))
+        if abs(time_s - columns / SPEC.frames_per_second - end_s) < _SAME_MOMENT_S:
+            merged[-1].append(message)
+        else:
+            merged.append([message])
+        end_s = time_s
+    return [_join(parts) if len(parts) > 1 else parts[0] for parts in merged]
+
+
+def _join(parts: list[Message]) -> Message:
+    levels = b"".join(_binary(part)[SPECTRUM_HEADER.size :] for part in parts)
+    version, kind, bands, _, nth, seq, time_s = SPECTRUM_HEADER.unpack_from(_binary(parts[-1]))
+    header = SPECTRUM_HEADER.pack(version, kind, bands, len(levels) // bands, nth, seq, time_s)
+    return Message("spectrum", header + levels, seq)
+
+
+def _binary(message: Message) -> bytes:
+    if not isinstance(message.payload, bytes):
+        msg = f"a message of kind {message.kind} holds no columns"
+        raise TypeError(msg)
+    return message.payload
 
 
 def _latency_s(models: Models) -> dict[str, float]:
@@ -181,5 +220,7 @@ def _body(event: Tempo | Genre | Level | Status) -> tuple[Kind, dict[str, Any]]:
                 "lost_s": round(event.lost_s, 3),
                 "nonfinite": event.nonfinite,
                 "clients": event.clients,
+                "missed": event.missed,
+                "stalled": event.stalled,
                 "latency_s": round(event.latency_s, 3),
             }

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from stream_analyzer.analyzer import Analyzer, Models
 from stream_analyzer.block_queue import BlockQueue, SourceLost
 from stream_analyzer.errors import ConfigError
+from stream_analyzer.fanout import Fanout
 from stream_analyzer.history import History
 from stream_analyzer.hub import Complete, Hub
 from stream_analyzer.messages import Encoder
@@ -28,17 +29,16 @@ from stream_analyzer.steps import STEPS_PER_SECOND
 from stream_analyzer.summary import Summary
 from stream_analyzer.threads import in_daemon_thread
 from stream_analyzer.types import Event, Status
-from stream_analyzer.web_server import WebServer
+from stream_analyzer.web_server import Answer, WebServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stream_analyzer.hub import Mailbox
+    from stream_analyzer.fanout import Counters
     from stream_analyzer.sources import AudioSource
 
 logger = logging.getLogger(__name__)
 
-_FAREWELL_S = 1.0
 _WARN_EVERY_S = 10.0
 _REPEAT_AFTER_S = 1.0
 _MEAN_WAIT_IN_STEP_S = 0.5 / STEPS_PER_SECOND
@@ -51,6 +51,7 @@ async def run(
     channel: int | None,
     host: str,
     port: int,
+    max_clients: int,
     announce: Callable[[str], None],
     write_line: Callable[[str], None] | None,
 ) -> None:
@@ -66,10 +67,12 @@ async def run(
     session, history = secrets.token_hex(3), History()
     encoder = Encoder(session)
     hub = Hub(encoder.hello(source=info, models=models, started_at=datetime.now(UTC).isoformat(timespec="seconds")))
-    queue = BlockQueue()
-    publisher = _Publisher(queue, hub, encoder, history)
+    queue, fanout = BlockQueue(), Fanout(encoder, max_clients=max_clients)
+    publisher = _Publisher(queue, hub, encoder, history, fanout.counters)
     async with AsyncExitStack() as stack:
-        server = WebServer(hub, resource_folder("web"), timeline=lambda: history.to_json(session))
+        stack.enter_context(hub.subscribe(fanout))
+        answers = {"/timeline": lambda: Answer(history.to_json(session), "application/json")}
+        server = WebServer(fanout, resource_folder("web"), answers=answers)
         announce(await stack.enter_async_context(server.listen(host, port)))
         sinks = await stack.enter_async_context(asyncio.TaskGroup())
         if write_line:
@@ -82,7 +85,6 @@ async def run(
         finally:
             delivery.cancel()
             hub.close()
-        await hub.farewell(limit_s=_FAREWELL_S)
     await delivery  # its error, if any, now that all that came before it has been sent
 
 
@@ -96,9 +98,10 @@ async def _deliver(source: AudioSource, queue: BlockQueue) -> None:
 class _Publisher:
     """Puts events on the wire and into what is kept of the session. State: the last status, and latencies since it."""
 
-    def __init__(self, queue: BlockQueue, hub: Hub, encoder: Encoder, history: History) -> None:
-        """Publish to ``hub`` what comes of the sound in ``queue``."""
+    def __init__(self, queue: BlockQueue, hub: Hub, encoder: Encoder, history: History, counters: Counters) -> None:
+        """Publish to ``hub`` what comes of the sound in ``queue``; ``counters`` tell of the clients."""
         self._queue, self._hub, self._encoder, self._history = queue, hub, encoder, history
+        self._counters = counters
         self._summary = Summary()
         self._status: Status | None = None
         self._latencies_s: list[float] = []
@@ -126,7 +129,14 @@ class _Publisher:
         latency_s = sum(self._latencies_s) / len(self._latencies_s) if self._latencies_s else 0.0
         self._latencies_s.clear()
         self._warn(status.lost_s)
-        self._status = replace(status, lag_s=self._queue.waiting_s, clients=self._hub.viewers, latency_s=latency_s)
+        self._status = replace(
+            status,
+            lag_s=self._queue.waiting_s,
+            latency_s=latency_s,
+            clients=self._counters.clients,
+            missed=self._counters.missed,
+            stalled=self._counters.stalled,
+        )
         return self._status
 
     def _warn(self, lost_s: float) -> None:
@@ -162,7 +172,7 @@ async def _analyse(
     publisher.end()
 
 
-async def _write_lines(box: Mailbox, write_line: Callable[[str], None]) -> None:
+async def _write_lines(box: Complete, write_line: Callable[[str], None]) -> None:
     """Write every JSON message; a reader that stalls holds up a thread of its own alone."""
     while messages := await box.take():
         lines = [message.payload for message in messages if isinstance(message.payload, str)]

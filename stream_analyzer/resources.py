@@ -10,6 +10,6 @@ DEMO_FILE = _PACKAGE / "demo.ogg"
 
 
 def resource_folder(name: str) -> Path:
-    """Return the folder ``name`` (models, web) of this installation."""
+    """Return the folder ``name`` (models, web, docs) of this installation."""
     inside = _PACKAGE / name
     return inside if inside.is_dir() else _PACKAGE.parent / name

@@ -106,7 +106,8 @@ class Status:
     """What the analyzer is doing, and what was lost since the start.
 
     ``lag_s`` is the audio that waits to be analysed, ``latency_s`` the time from a sample's arrival to the message that
-    it led to, and ``clients`` who listens (the pipeline fills them in);
+    it led to, ``clients`` who listens, ``missed`` the messages that clients which lagged did not get, ``stalled`` the
+    clients that were closed because they took nothing (the pipeline fills them in);
     ``lost_s`` the audio that never arrived; ``nonfinite`` the samples that were NaN or infinite and became silence.
     """
 
@@ -118,6 +119,8 @@ class Status:
     nonfinite: int
     clients: int
     latency_s: float = 0.0
+    missed: int = 0
+    stalled: int = 0
 
 
 Event = Tempo | Genre | Spectrum | Level | Status

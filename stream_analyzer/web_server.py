@@ -1,4 +1,4 @@
-"""One port for the page and the stream: static files and the session so far by HTTP, messages by WebSocket on /ws."""
+"""One port for the page and the stream: static files and answers by HTTP, messages by WebSocket on /ws."""
 
 from __future__ import annotations
 
@@ -6,29 +6,31 @@ import asyncio
 import logging
 import re
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from websockets.asyncio.server import serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
 from websockets.http11 import Response
 
-from stream_analyzer.errors import ConfigError
-from stream_analyzer.hub import Newest
+from stream_analyzer.errors import ConfigError, ProtocolError
+from stream_analyzer.fanout import DEFLATE
+from stream_analyzer.subscription import parse_subscription
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
     from websockets.asyncio.server import ServerConnection
     from websockets.http11 import Request
 
-    from stream_analyzer.hub import Hub
+    from stream_analyzer.fanout import Fanout
 
 logger = logging.getLogger(__name__)
 
-STALLED_AFTER_S = 10.0
 _CLOSE_LIMIT_S = 1.0
 _MAX_CLIENT_MESSAGE = 4096
 _LOOPBACK = re.compile(r"127(\.[0-9]{1,3}){3}")
@@ -50,15 +52,24 @@ _SECURITY_HEADERS = {
 }
 
 
-class WebServer:
-    """Serves the files of a folder, read once at the start, the hub's messages, and the session so far on request."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request is answered with."""
 
-    def __init__(self, hub: Hub, folder: Path, *, timeline: Callable[[], bytes]) -> None:
-        """Serve ``hub``, the page in ``folder``, and the JSON that ``timeline`` gives when somebody asks."""
-        self._hub, self._timeline = hub, timeline
+    body: bytes
+    content_type: str
+    status: HTTPStatus = HTTPStatus.OK
+
+
+class WebServer:
+    """Serves the files of a folder, read once at the start, answers made on request, and the stream."""
+
+    def __init__(self, fanout: Fanout, folder: Path, *, answers: Mapping[str, Callable[[], Answer]]) -> None:
+        """Serve the stream of ``fanout``, the page in ``folder``, and at the paths of ``answers`` what they give."""
+        self._fanout, self._answers = fanout, answers
         self._on_loopback = True
         self._files = {
-            f"/{path.relative_to(folder).as_posix()}": (path.read_bytes(), _TYPES[path.suffix])
+            f"/{path.relative_to(folder).as_posix()}": Answer(path.read_bytes(), _TYPES[path.suffix])
             for path in sorted(folder.rglob("*"))
             if path.suffix in _TYPES
         }
@@ -74,6 +85,7 @@ class WebServer:
                 port,
                 process_request=self._respond,
                 compression=None,
+                extensions=[DEFLATE],
                 max_size=_MAX_CLIENT_MESSAGE,
                 close_timeout=_CLOSE_LIMIT_S,
                 server_header=None,
@@ -88,7 +100,7 @@ class WebServer:
         try:
             yield f"http://{shown}:{bound_port}/"
         finally:
-            server.close()
+            server.close(code=CloseCode.GOING_AWAY, reason="the source has ended")
             with suppress(TimeoutError):  # who has connected and says nothing, as browsers do, holds up no end
                 async with asyncio.timeout(_CLOSE_LIMIT_S):
                     await server.wait_closed()
@@ -99,45 +111,39 @@ class WebServer:
         if self._on_loopback and not all(map(_is_loopback, hosts)):
             # Otherwise any page on the web could read the stream, by a name of its own that leads to this machine.
             return connection.respond(HTTPStatus.FORBIDDEN, f"{hosts[0]} is not served here; open 127.0.0.1\n")
-        path = request.path.partition("?")[0]
+        path, _, query = request.path.partition("?")
         if path == "/ws":
-            origin = request.headers.get("Origin")
-            if origin is None or [origin.partition("://")[2]] == hosts:
-                return None
-            return connection.respond(HTTPStatus.FORBIDDEN, f"origin {origin} is not this server\n")
-        if path == "/timeline":
-            return _ok(self._timeline(), "application/json")
+            return self._upgrade(connection, request, query, hosts)
+        if path in self._answers:
+            return _response(self._answers[path]())
         if path not in self._files:
             return connection.respond(HTTPStatus.NOT_FOUND, "no such page\n")
-        return _ok(*self._files[path])
+        return _response(self._files[path])
+
+    @staticmethod
+    def _upgrade(connection: ServerConnection, request: Request, query: str, hosts: list[str]) -> Response | None:
+        origin = request.headers.get("Origin")
+        if origin is not None and [origin.partition("://")[2]] != hosts:
+            return connection.respond(HTTPStatus.FORBIDDEN, f"origin {origin} is not this server\n")
+        try:
+            parse_subscription(query)
+        except ProtocolError as error:
+            return connection.respond(HTTPStatus.BAD_REQUEST, f"{error}\n")
+        return None
 
     async def _stream(self, connection: ServerConnection) -> None:
-        """Send to one client until it leaves, stalls or the hub closes. What clients say is read and ignored."""
-        sender = asyncio.create_task(self._send(connection), name="send to client")
-        try:
-            async for _ in connection:
-                pass
-        except ConnectionClosed as closed:
-            logger.debug("client %s left: %s", connection.remote_address, closed)
-        finally:
-            sender.cancel()
-            (outcome,) = await asyncio.gather(sender, return_exceptions=True)
-            if isinstance(outcome, Exception):
-                logger.error("sending to client %s failed", connection.remote_address, exc_info=outcome)
-
-    async def _send(self, connection: ServerConnection) -> None:
-        with self._hub.subscribe(Newest()) as box:
+        """Let one client have the stream until it leaves. What clients say is read and ignored."""
+        if self._fanout.full:
+            self._fanout.counters.refused += 1
+            await connection.close(CloseCode.TRY_AGAIN_LATER, "no room for more clients; try again later")
+            return
+        query = connection.request.path.partition("?")[2] if connection.request else ""
+        with self._fanout.client(connection, parse_subscription(query)):
             try:
-                while messages := await box.take():
-                    for message in messages:
-                        async with asyncio.timeout(STALLED_AFTER_S):
-                            await connection.send(message.payload)
-                await connection.close(1001, "the source has ended")
-            except TimeoutError:
-                logger.warning("client %s took nothing for %.0f s; closed", connection.remote_address, STALLED_AFTER_S)
-                await connection.close(1013, "too slow")
-            except ConnectionClosed:
-                return
+                async for _ in connection:
+                    pass
+            except ConnectionClosed as closed:
+                logger.debug("client %s left: %s", connection.remote_address, closed)
 
 
 def _is_loopback(host: str) -> bool:
@@ -146,7 +152,8 @@ def _is_loopback(host: str) -> bool:
     return name in ("localhost", "[::1]") or _LOOPBACK.fullmatch(name) is not None
 
 
-def _ok(body: bytes, content_type: str) -> Response:
-    headers = Headers({"Content-Type": content_type, "Content-Length": str(len(body)), "Connection": "close"})
+def _response(answer: Answer) -> Response:
+    length = str(len(answer.body))
+    headers = Headers({"Content-Type": answer.content_type, "Content-Length": length, "Connection": "close"})
     headers.update(_SECURITY_HEADERS)
-    return Response(HTTPStatus.OK, "OK", headers, body)
+    return Response(answer.status, answer.status.phrase, headers, answer.body)

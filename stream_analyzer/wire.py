@@ -21,7 +21,7 @@ SPECTRUM_HEADER = struct.Struct("<BBHHHQd")
 SPECTRUM_KIND = 1
 NTH_MODULUS = 1 << 16  # a binary header has two bytes for it
 
-Kind = Literal["hello", "tempo", "genre", "level", "status", "spectrum", "summary"]
+Kind = Literal["hello", "replay", "tempo", "genre", "level", "status", "spectrum", "summary"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _SHOWN = 60
@@ -79,6 +79,15 @@ class Hello:
 
 
 @dataclass(frozen=True, slots=True)
+class Replay:
+    """The answer to a subscriber that comes back: ``missed`` messages can't be had any more; None: another session."""
+
+    since: str
+    missed: int | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class SummaryTempo:
     """The tempo of a whole source."""
 
@@ -107,7 +116,7 @@ class Summary:
     music: float
 
 
-WireEvent = Hello | Tempo | Genre | Level | Status | Spectrum | Summary
+WireEvent = Hello | Replay | Tempo | Genre | Level | Status | Spectrum | Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +132,7 @@ class Envelope:
 
 _EVENTS: dict[Kind, type[Any]] = {
     "hello": Hello,
+    "replay": Replay,
     "tempo": Tempo,
     "genre": Genre,
     "level": Level,

@@ -13,12 +13,12 @@ PACKAGE = Path(__file__).parent.parent / "stream_analyzer"
 OURS = {path.stem: path for path in PACKAGE.glob("*.py")}
 PURE = {
     "errors", "types", "features", "manifest", "resample", "steps", "level", "rolling", "smoothing", "genre", "tempo",
-    "messages", "wire", "summary", "history", "backoff",
+    "messages", "wire", "subscription", "summary", "history", "backoff",
 }  # fmt: skip
 CORE = PURE | {"native", "model", "analyzer"}
 IO = {
-    "block_queue", "hub", "threads", "sources", "capture", "web_server", "offline", "resources", "config", "endpoint",
-    "following", "client",
+    "block_queue", "hub", "fanout", "threads", "sources", "capture", "web_server", "offline", "resources", "config",
+    "endpoint", "following", "client",
 }  # fmt: skip
 TOP = {"pipeline", "cli", "__main__", "__init__"}
 FORBIDDEN_IN_CORE = {"asyncio", "threading", "socket", "time", "sounddevice", "soundfile", "websockets", "aiomqtt"}
@@ -26,7 +26,7 @@ USERS = {
     "sounddevice": {"capture"},
     "ai_edge_litert": {"model"},
     "aiomqtt": {"mqtt"},
-    "websockets": {"web_server", "client", "endpoint"},
+    "websockets": {"web_server", "fanout", "client", "endpoint"},
 }
 NEVER = {"tensorflow", "tf_keras", "keras", "librosa", "scipy", "training"}
 

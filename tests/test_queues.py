@@ -135,15 +135,3 @@ async def test_a_closed_box_gives_what_it_holds_and_then_nothing(box: Newest | C
         await hub.room()
         assert await box.take() == [HELLO]
         assert await box.take() == []
-
-
-async def test_farewell_waits_for_viewers_but_not_for_ever() -> None:
-    hub = Hub(HELLO)
-    await hub.farewell(limit_s=60.0)
-    with hub.subscribe(Newest()):
-        await hub.farewell(limit_s=0.01)
-        leaving = asyncio.create_task(hub.farewell(limit_s=60.0))
-        await asyncio.sleep(0)
-        assert not leaving.done()
-    await leaving
-    assert hub.viewers == 0

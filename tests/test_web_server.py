@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
@@ -15,15 +15,23 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from stream_analyzer import web_server
 from stream_analyzer.errors import ConfigError
+from stream_analyzer.fanout import Fanout
 from stream_analyzer.hub import Hub
-from stream_analyzer.messages import Message
-from stream_analyzer.web_server import WebServer
+from stream_analyzer.messages import Encoder, Message
+from stream_analyzer.web_server import Answer, WebServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+
+HELLO = Message("hello", json.dumps({"type": "hello"}))
+MAX_CLIENTS = 4
+ANSWERS = {
+    "/timeline": lambda: Answer(b'{"v":1}', "application/json"),
+    "/ready": lambda: Answer(b"no", "text/plain", HTTPStatus.SERVICE_UNAVAILABLE),
+}
 
 
 @pytest.fixture
@@ -39,9 +47,10 @@ def page(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def serving(page: Path) -> AsyncIterator[tuple[Hub, str]]:
-    hub = Hub(Message("hello", json.dumps({"type": "hello"})))
-    async with WebServer(hub, page, timeline=lambda: b'{"v":1}').listen("127.0.0.1", 0) as url:
-        yield hub, url
+    hub, fanout = Hub(HELLO), Fanout(Encoder("abcdef"), max_clients=MAX_CLIENTS)
+    with hub.subscribe(fanout):
+        async with WebServer(fanout, page, answers=ANSWERS).listen("127.0.0.1", 0) as url:
+            yield hub, url
 
 
 async def get(url: str, path: str) -> tuple[int, str, dict[str, str]]:
@@ -86,8 +95,14 @@ async def test_the_session_so_far_is_served_when_asked_for(page: Path) -> None:
         assert headers["Cache-Control"] == "no-cache"
 
 
+async def test_answers_are_made_on_request_with_their_status(page: Path) -> None:
+    async with serving(page) as (_, url):
+        assert (await get(url, "/ready"))[:2] == (503, "no")
+
+
 async def test_a_client_gets_messages_and_a_clean_end(page: Path) -> None:
-    async with serving(page) as (hub, url):
+    async with AsyncExitStack() as running:
+        hub, url = await running.enter_async_context(serving(page))
         async with connect(url.replace("http", "ws") + "ws") as socket:
             assert json.loads(await socket.recv()) == {"type": "hello"}
             await socket.send("what a client says is ignored")
@@ -96,13 +111,14 @@ async def test_a_client_gets_messages_and_a_clean_end(page: Path) -> None:
             assert await socket.recv() == "loud"
             hub.publish(Message("spectrum", b"\x01\x02"))
             assert await socket.recv() == b"\x01\x02"
+            hub.publish(Message("status", "over"))
             hub.close()
+            await running.aclose()
+            assert await socket.recv() == "over"
             with pytest.raises(ConnectionClosed) as caught:
                 await socket.recv()
         assert caught.value.rcvd is not None
-        assert caught.value.rcvd.code == 1001
-        await hub.farewell(limit_s=10.0)
-        assert hub.viewers == 0
+        assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (1001, "the source has ended")
 
 
 async def test_only_this_page_may_connect(page: Path) -> None:
@@ -139,35 +155,16 @@ async def test_a_huge_message_closes_its_sender_alone(page: Path) -> None:
             assert await good.recv() == "still here"
 
 
-async def test_a_stalled_client_is_let_go(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web_server, "STALLED_AFTER_S", 0.05)
-    async with serving(page) as (hub, url), asyncio.timeout(30):
-        host, port = str(urlsplit(url).hostname), urlsplit(url).port
-        # One that shakes hands and never reads: its buffers fill up, then our sends make no progress.
-        reader, writer = await asyncio.open_connection(host, port, limit=1)
-        key = base64.b64encode(bytes(16)).decode()
-        lines = ["GET /ws HTTP/1.1", f"Host: {host}:{port}", "Connection: Upgrade", "Upgrade: websocket"]
-        lines += ["Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key}", "", ""]
-        writer.write("\r\n".join(lines).encode())
-        while not hub.viewers:
-            await asyncio.sleep(0)
-        while hub.viewers:
-            hub.publish(Message("spectrum", bytes(200_000)))
-            await asyncio.sleep(0)
-        writer.transport.abort()
-        assert not reader.at_eof()
-
-
 async def test_a_taken_port_is_a_clear_error(page: Path) -> None:
-    async with serving(page) as (hub, url):
+    async with serving(page) as (_, url):
         port = urlsplit(url).port
         assert port
         with pytest.raises(ConfigError, match=f"can't serve on 127.0.0.1:{port}"):
-            async with WebServer(hub, page, timeline=lambda: b'{"v":1}').listen("127.0.0.1", port):
+            async with WebServer(Fanout(Encoder("abcdef"), max_clients=1), page, answers={}).listen("127.0.0.1", port):
                 pass
 
 
 async def test_a_foreign_address_is_a_clear_error(page: Path) -> None:
     with pytest.raises(ConfigError, match="can't serve on"):
-        async with WebServer(Hub(Message("hello", "")), page, timeline=bytes).listen("host.invalid", 0):
+        async with WebServer(Fanout(Encoder("abcdef"), max_clients=1), page, answers={}).listen("host.invalid", 0):
             pass
