@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 from websockets.exceptions import ConnectionClosed, InvalidProxy, InvalidStatus
 
 from stream_analyzer.errors import ConfigError
-from stream_analyzer.wire import KINDS, Kind
+from stream_analyzer.wire import TYPES, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,11 +51,10 @@ class Endpoint:
     ) -> Endpoint:
         """Check what a caller says. Raises `ConfigError`."""
         names = types.split(",") if isinstance(types, str) else list(types)
-        known = [kind for kind in KINDS if kind != "hello"]
-        unknown = [name for name in names if name not in known]
+        unknown = [name for name in names if name not in TYPES]
         if unknown or not names:
             msg = f"types: there is no {unknown[0]!r}" if unknown else "types: none"
-            msg += f"; choose among {', '.join(known)}"
+            msg += f"; choose among {', '.join(TYPES)}"
             raise ConfigError(msg)
         if token is not None and not _TOKEN.fullmatch(token):
             msg = "the token must be printable characters without spaces; check where it comes from"
@@ -64,7 +63,7 @@ class Endpoint:
         if ssl and not url.startswith("wss:"):
             msg = f"{url} is not encrypted, so ssl must not be given; write wss:// or leave it out"
             raise ConfigError(msg)
-        kinds = frozenset(kind for kind in known if kind in names)
+        kinds = frozenset(kind for kind in TYPES if kind in names)
         return cls(url, kinds, hz, ssl, token)
 
     @property
@@ -75,7 +74,7 @@ class Endpoint:
 
     def address(self, *, since: tuple[str, int] | None) -> str:
         """Return the URL to connect to; ``since`` is the newest message that came, by session and number."""
-        asked = {"types": ",".join(kind for kind in KINDS if kind in self.kinds)}
+        asked = {"types": ",".join(kind for kind in TYPES if kind in self.kinds)}
         if self.hz is not None:
             asked["hz"] = f"{self.hz:g}"
         if since:

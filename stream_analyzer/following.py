@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from stream_analyzer.wire import NTH_MODULUS, Envelope, Kind, WireEvent
+from stream_analyzer.wire import GREETINGS, NTH_MODULUS, Envelope, Kind, WireEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,7 +105,7 @@ class Follower:
                 yield self._at_this_place(Gap(kind=None, missed=None))
             self._session, self._seq, self._newest = item.session, 0, {}
         before = self._newest.get(item.kind)
-        if before and item.kind != "hello":
+        if before and item.kind not in GREETINGS:
             if item.seq <= before.seq:
                 return  # the last of each kind is repeated on every connection
             missed = (item.nth - before.nth - 1) % NTH_MODULUS

@@ -25,7 +25,7 @@ from stream_analyzer.types import (
     Status,
     Tempo,
 )
-from stream_analyzer.wire import NTH_MODULUS, PROTOCOL_VERSION, SPECTRUM_HEADER, SPECTRUM_KIND, Kind
+from stream_analyzer.wire import GREETINGS, NTH_MODULUS, PROTOCOL_VERSION, SPECTRUM_HEADER, SPECTRUM_KIND, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,7 +115,7 @@ class Encoder:
 
     def _number(self, kind: Kind) -> tuple[int, int]:
         """Return the next message's place in the session and among those of its kind; what is for one client is 0."""
-        if kind in ("hello", "replay"):
+        if kind in GREETINGS:
             return 0, 0
         self._seq += 1
         self._counts[kind] += 1

@@ -8,9 +8,8 @@ from typing import NamedTuple, NoReturn
 from urllib.parse import parse_qsl
 
 from stream_analyzer.errors import ProtocolError
-from stream_analyzer.wire import KINDS, Kind
+from stream_analyzer.wire import TYPES, Kind
 
-TYPES: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind not in ("hello", "replay"))
 HZ = (0.1, 10.0)  # the upper end is as often as there is anything new
 _PARAMETERS = ("types", "hz", "since")
 _SINCE = re.compile(r"([0-9a-f]{6})\.([0-9]{1,15})")

@@ -23,6 +23,8 @@ NTH_MODULUS = 1 << 16  # a binary header has two bytes for it
 
 Kind = Literal["hello", "replay", "tempo", "genre", "level", "status", "spectrum", "summary"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+GREETINGS: tuple[Kind, ...] = ("hello", "replay")  # of a connection, outside the count of the session
+TYPES = tuple(kind for kind in KINDS if kind not in GREETINGS)
 
 _SHOWN = 60
 _LONGEST_WHOLE = 1 << 63

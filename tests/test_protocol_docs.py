@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from stream_analyzer import subscription
-from stream_analyzer.wire import KINDS, SPECTRUM_HEADER
+from stream_analyzer.wire import KINDS, SPECTRUM_HEADER, TYPES
 from tests.real_process import ROOT, run_command
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def test_the_parameters_are_those_that_are_read() -> None:
     query = SCHEMA["channels"]["stream"]["bindings"]["ws"]["query"]["properties"]
     documented = {row[0]: row[1] for row in table("Connect")}
     assert [name.strip("`") for name in documented] == list(query) == list(subscription._PARAMETERS)
-    assert f"`{','.join(subscription.TYPES)}`" in documented["`types`"]
+    assert f"`{','.join(TYPES)}`" in documented["`types`"]
     assert (query["hz"]["minimum"], query["hz"]["maximum"]) == subscription.HZ
     assert re.fullmatch(query["since"]["pattern"], query["since"]["examples"][0])
     for examples in ("types=" + query["types"]["examples"][0], "since=" + query["since"]["examples"][0]):
