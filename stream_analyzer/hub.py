@@ -59,15 +59,18 @@ class _Mailbox:
 
 
 class Newest(_Mailbox):
-    """Keeps the newest message of each kind, in the order of their arrival."""
+    """Keeps the newest message of each of some kinds, in the order of their arrival."""
 
-    def __init__(self) -> None:
-        """Start empty."""
+    def __init__(self, *kinds: Kind) -> None:
+        """Start empty; take all kinds if none is named."""
         super().__init__()
+        self._kinds = frozenset(kinds)
         self._messages: OrderedDict[Kind, Message] = OrderedDict()
 
     def put(self, message: Message) -> None:
         """Take a message in place of an older one of its kind."""
+        if self._kinds and message.kind not in self._kinds:
+            return
         if self._messages.pop(message.kind, None) is not None:
             self.dropped += 1
         self._messages[message.kind] = message

@@ -223,4 +223,5 @@ def _body(event: Tempo | Genre | Level | Status) -> tuple[Kind, dict[str, Any]]:
                 "missed": event.missed,
                 "stalled": event.stalled,
                 "latency_s": round(event.latency_s, 3),
+                "broker": event.broker,
             }

@@ -1,4 +1,4 @@
-"""How sound becomes a stream, on one screen: source -> queue -> analyzer -> hub -> page and standard output.
+"""How sound becomes a stream, on one screen: source -> queue -> analyzer -> hub -> page, sinks and standard output.
 
 audio thread or file      event loop            one worker thread           event loop
 source.deliver  ----->   BlockQueue  ----->   Analyzer.feed(block)  ---->   Hub.publish  ---> mailboxes
@@ -28,17 +28,19 @@ from stream_analyzer.resources import resource_folder
 from stream_analyzer.steps import STEPS_PER_SECOND
 from stream_analyzer.summary import Summary
 from stream_analyzer.threads import in_daemon_thread
-from stream_analyzer.types import Event, Status
+from stream_analyzer.types import BrokerState, Event, Status
 from stream_analyzer.web_server import Answer, WebServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from stream_analyzer.fanout import Counters
+    from stream_analyzer.mqtt import MqttSink
     from stream_analyzer.sources import AudioSource
 
 logger = logging.getLogger(__name__)
 
+_FAREWELL_S = 1.0
 _WARN_EVERY_S = 10.0
 _REPEAT_AFTER_S = 1.0
 _MEAN_WAIT_IN_STEP_S = 0.5 / STEPS_PER_SECOND
@@ -54,11 +56,12 @@ async def run(
     max_clients: int,
     announce: Callable[[str], None],
     write_line: Callable[[str], None] | None,
+    mqtt: MqttSink | None = None,
 ) -> None:
     """Analyse ``source`` and serve what comes of it until the source ends or the task is cancelled.
 
     ``announce`` is told the page's URL; ``write_line`` gets every JSON message, in order and complete,
-    one a line.
+    one a line; ``mqtt`` publishes the newest of each kind.
     """
     info = source.open()
     if channel is not None and channel > info.channels:
@@ -68,7 +71,7 @@ async def run(
     encoder = Encoder(session)
     hub = Hub(encoder.hello(source=info, models=models, started_at=datetime.now(UTC).isoformat(timespec="seconds")))
     queue, fanout = BlockQueue(), Fanout(encoder, max_clients=max_clients)
-    publisher = _Publisher(queue, hub, encoder, history, fanout.counters)
+    publisher = _Publisher(queue, hub, encoder, history, fanout.counters, broker=lambda: mqtt.state if mqtt else "none")
     async with AsyncExitStack() as stack:
         stack.enter_context(hub.subscribe(fanout))
         answers = {"/timeline": lambda: Answer(history.to_json(session), "application/json")}
@@ -78,6 +81,7 @@ async def run(
         if write_line:
             box = stack.enter_context(hub.subscribe(Complete()))
             sinks.create_task(_write_lines(box, write_line), name="write lines")
+        following = [sinks.create_task(mqtt.follow(hub), name="publish by MQTT")] if mqtt else []
         delivery = asyncio.create_task(_deliver(source, queue), name="deliver sound")
         try:
             analyzer = Analyzer(models, channel=channel)
@@ -85,6 +89,10 @@ async def run(
         finally:
             delivery.cancel()
             hub.close()
+        if following:  # a broker that is there gets the rest and a farewell; one that is not, nothing
+            await asyncio.wait(following, timeout=_FAREWELL_S)
+        for task in following:
+            task.cancel()
     await delivery  # its error, if any, now that all that came before it has been sent
 
 
@@ -98,10 +106,19 @@ async def _deliver(source: AudioSource, queue: BlockQueue) -> None:
 class _Publisher:
     """Puts events on the wire and into what is kept of the session. State: the last status, and latencies since it."""
 
-    def __init__(self, queue: BlockQueue, hub: Hub, encoder: Encoder, history: History, counters: Counters) -> None:
-        """Publish to ``hub`` what comes of the sound in ``queue``; ``counters`` tell of the clients."""
+    def __init__(
+        self,
+        queue: BlockQueue,
+        hub: Hub,
+        encoder: Encoder,
+        history: History,
+        counters: Counters,
+        *,
+        broker: Callable[[], BrokerState],
+    ) -> None:
+        """Publish what comes of the sound in ``queue``; ``counters`` tell of the clients, ``broker`` of the broker."""
         self._queue, self._hub, self._encoder, self._history = queue, hub, encoder, history
-        self._counters = counters
+        self._counters, self._broker = counters, broker
         self._summary = Summary()
         self._status: Status | None = None
         self._latencies_s: list[float] = []
@@ -136,6 +153,7 @@ class _Publisher:
             clients=self._counters.clients,
             missed=self._counters.missed,
             stalled=self._counters.stalled,
+            broker=self._broker(),
         )
         return self._status
 

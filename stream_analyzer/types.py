@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # a subscriber reads these types without numpy
     U8 = npt.NDArray[np.uint8]
 
 State = Literal["starting", "warming", "live", "silent", "degraded", "device_lost", "ended"]
+BrokerState = Literal["none", "down", "up", "clash"]
 TempoState = Literal["searching", "locked", "holding", "unsteady"]
 GenreState = Literal["searching", "music", "holding", "not_music"]
 
@@ -105,10 +106,11 @@ class Level:
 class Status:
     """What the analyzer is doing, and what was lost since the start.
 
-    ``lag_s`` is the audio that waits to be analysed, ``latency_s`` the time from a sample's arrival to the message that
-    it led to, ``clients`` who listens, ``missed`` the messages that clients which lagged did not get, ``stalled`` the
-    clients that were closed because they took nothing (the pipeline fills them in);
-    ``lost_s`` the audio that never arrived; ``nonfinite`` the samples that were NaN or infinite and became silence.
+    The pipeline fills in ``lag_s``, the audio that waits to be analysed, ``latency_s``, the time from a sample's
+    arrival to the message that it led to, ``clients``, who listens, ``missed``, the messages that clients which lagged
+    did not get, ``stalled``, the clients that were closed because they took nothing, and ``broker``, how things stand
+    with the MQTT broker.
+    ``lost_s`` is the audio that never arrived; ``nonfinite`` the samples that were NaN or infinite and became silence.
     """
 
     time_s: float
@@ -121,6 +123,7 @@ class Status:
     latency_s: float = 0.0
     missed: int = 0
     stalled: int = 0
+    broker: BrokerState = "none"
 
 
 Event = Tempo | Genre | Spectrum | Level | Status

@@ -13,12 +13,12 @@ PACKAGE = Path(__file__).parent.parent / "stream_analyzer"
 OURS = {path.stem: path for path in PACKAGE.glob("*.py")}
 PURE = {
     "errors", "types", "features", "manifest", "resample", "steps", "level", "rolling", "smoothing", "genre", "tempo",
-    "messages", "wire", "subscription", "summary", "history", "backoff",
+    "messages", "wire", "subscription", "summary", "history", "backoff", "home_assistant",
 }  # fmt: skip
 CORE = PURE | {"native", "model", "analyzer"}
 IO = {
     "block_queue", "hub", "fanout", "threads", "sources", "capture", "web_server", "offline", "resources", "config",
-    "endpoint", "following", "client",
+    "endpoint", "following", "client", "mqtt",
 }  # fmt: skip
 TOP = {"pipeline", "cli", "__main__", "__init__"}
 FORBIDDEN_IN_CORE = {"asyncio", "threading", "socket", "time", "sounddevice", "soundfile", "websockets", "aiomqtt"}
