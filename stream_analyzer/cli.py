@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from stream_analyzer.analyzer import Models
     from stream_analyzer.mqtt import MqttSink
+    from stream_analyzer.osc import OscSink
     from stream_analyzer.sources import AudioSource
 
 _COMMON_SETTINGS = ("models", "log_level")
@@ -176,9 +177,10 @@ def _run(_options: argparse.Namespace, settings: Settings) -> int:
             announce=announce,
             write_line=_write_line if settings.json else None,
             mqtt=mqtt,
+            osc=osc,
         )
 
-    mqtt = _mqtt_sink(settings)
+    mqtt, osc = _mqtt_sink(settings), _osc_sink(settings)
     source = _choose_source(settings)
     models = _load_models(settings)
     with suppress(asyncio.CancelledError):
@@ -200,6 +202,14 @@ def _mqtt_sink(settings: Settings) -> MqttSink | None:
         user=settings.mqtt_user,
         password=settings.mqtt_password,
     )
+
+
+def _osc_sink(settings: Settings) -> OscSink | None:
+    if not settings.osc:
+        return None
+    from stream_analyzer.osc import OscSink  # noqa: PLC0415
+
+    return OscSink(settings.osc)
 
 
 def _choose_source(settings: Settings) -> AudioSource:

@@ -111,16 +111,36 @@ def _existing_file(value: Any) -> Path:  # noqa: ANN401
 
 
 @dataclass(frozen=True, slots=True)
-class MqttAddress:
-    """Where an MQTT broker listens, and whether by TLS."""
+class Address:
+    """Where someone listens."""
 
     host: str
     port: int
-    tls: bool
 
     def __str__(self) -> str:
         """Return it as it is shown to people."""
         return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class MqttAddress(Address):
+    """Where an MQTT broker listens, and whether by TLS."""
+
+    tls: bool
+
+
+def _osc(value: Any) -> Address | None:  # noqa: ANN401
+    if not _text(value):
+        return None
+    try:
+        url = urlsplit(f"//{value}")
+        host, port = url.hostname, url.port
+        if host and port and url.netloc == value and url.username is None and host.encode("idna"):
+            return Address(host, port)
+    except ValueError:
+        pass
+    msg = "must be HOST:PORT"
+    raise ValueError(msg)
 
 
 def _mqtt(value: Any) -> MqttAddress | None:  # noqa: ANN401
@@ -185,6 +205,7 @@ class Settings:
     mqtt_user: str = _setting("", _text, "user name for the broker")
     mqtt_password: str = _setting("", _text, "password for the broker", secret=True)
     mqtt_discovery: str | None = _setting("homeassistant", _discovery, "prefix of Home Assistant's discovery, or off")
+    osc: Address | None = _setting(None, _osc, "HOST:PORT to send OSC to, by UDP")
     node: str = _setting("", _node, "this analyzer's name in MQTT topics; the host's name if not set")
     models: Path | None = _setting(None, _folder, "folder with the models, if not the bundled ones")
     log_level: str = _setting("warning", _one_of(*_LOG_LEVELS), "debug, info, warning or error")

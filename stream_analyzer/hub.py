@@ -128,6 +128,7 @@ class Hub:
         self._hello = hello
         self._last: dict[Kind, Message] = {}
         self._boxes: set[Mailbox] = set()
+        self._closed = False
 
     def publish(self, message: Message) -> None:
         """Hand a message to all."""
@@ -142,6 +143,8 @@ class Hub:
         for message in (self._hello, *self._last.values()):
             box.put(message)
         self._boxes.add(box)
+        if self._closed:
+            box.close()
         try:
             yield box
         finally:
@@ -153,6 +156,7 @@ class Hub:
             await box.room()
 
     def close(self) -> None:
-        """Tell every subscriber that no more will come."""
+        """Tell every subscriber, those that come later too, that no more will come."""
+        self._closed = True
         for box in self._boxes:
             box.close()

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from stream_analyzer.fanout import Counters
     from stream_analyzer.mqtt import MqttSink
+    from stream_analyzer.osc import OscSink
     from stream_analyzer.sources import AudioSource
 
 logger = logging.getLogger(__name__)
@@ -57,11 +58,12 @@ async def run(
     announce: Callable[[str], None],
     write_line: Callable[[str], None] | None,
     mqtt: MqttSink | None = None,
+    osc: OscSink | None = None,
 ) -> None:
     """Analyse ``source`` and serve what comes of it until the source ends or the task is cancelled.
 
     ``announce`` is told the page's URL; ``write_line`` gets every JSON message, in order and complete,
-    one a line; ``mqtt`` publishes the newest of each kind.
+    one a line; ``mqtt`` and ``osc`` get the newest of each kind.
     """
     info = source.open()
     if channel is not None and channel > info.channels:
@@ -81,7 +83,7 @@ async def run(
         if write_line:
             box = stack.enter_context(hub.subscribe(Complete()))
             sinks.create_task(_write_lines(box, write_line), name="write lines")
-        following = [sinks.create_task(mqtt.follow(hub), name="publish by MQTT")] if mqtt else []
+        following = [sinks.create_task(sink.follow(hub), name=type(sink).__name__) for sink in (mqtt, osc) if sink]
         delivery = asyncio.create_task(_deliver(source, queue), name="deliver sound")
         try:
             analyzer = Analyzer(models, channel=channel)
@@ -89,7 +91,7 @@ async def run(
         finally:
             delivery.cancel()
             hub.close()
-        if following:  # a broker that is there gets the rest and a farewell; one that is not, nothing
+        if following:  # a broker that is there gets the rest and a farewell; for one that is not, nobody waits long
             await asyncio.wait(following, timeout=_FAREWELL_S)
         for task in following:
             task.cancel()

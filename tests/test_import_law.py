@@ -18,7 +18,7 @@ PURE = {
 CORE = PURE | {"native", "model", "analyzer"}
 IO = {
     "block_queue", "hub", "fanout", "threads", "sources", "capture", "web_server", "offline", "resources", "config",
-    "endpoint", "following", "client", "mqtt",
+    "endpoint", "following", "client", "mqtt", "osc",
 }  # fmt: skip
 TOP = {"pipeline", "cli", "__main__", "__init__"}
 FORBIDDEN_IN_CORE = {"asyncio", "threading", "socket", "time", "sounddevice", "soundfile", "websockets", "aiomqtt"}
@@ -26,6 +26,7 @@ USERS = {
     "sounddevice": {"capture"},
     "ai_edge_litert": {"model"},
     "aiomqtt": {"mqtt"},
+    "pythonosc": {"osc"},
     "websockets": {"web_server", "fanout", "client", "endpoint"},
 }
 NEVER = {"tensorflow", "tf_keras", "keras", "librosa", "scipy", "training"}

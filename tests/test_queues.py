@@ -135,3 +135,22 @@ async def test_a_closed_box_gives_what_it_holds_and_then_nothing(box: Newest | C
         await hub.room()
         assert await box.take() == [HELLO]
         assert await box.take() == []
+
+
+async def test_who_comes_after_the_end_gets_the_last_and_the_end() -> None:
+    hub = Hub(HELLO)
+    last = message("tempo", 1)
+    hub.publish(last)
+    hub.close()
+    with hub.subscribe(Newest()) as box:
+        assert await box.take() == [HELLO, last]
+        assert await box.take() == []
+
+
+async def test_a_box_takes_the_kinds_it_is_for() -> None:
+    box = Newest("tempo")
+    tempo = message("tempo", 1)
+    for item in (message("level", 1), tempo, message("level", 2)):
+        box.put(item)
+    assert await box.take() == [tempo]
+    assert box.dropped == 0
