@@ -33,6 +33,7 @@ class BlockQueue:
         self._drained = asyncio.Event()
         self._drained.set()
         self.waiting_s = 0.0
+        self.taken, self.dropped = 0, 0  # blocks
         self.arrived_s = time.monotonic()  # when the item that `get` gave last was put
 
     def put(self, item: AudioBlock | SourceLost) -> None:
@@ -40,6 +41,7 @@ class BlockQueue:
         self._items.append(item)
         self._arrivals_s.append(time.monotonic())
         if isinstance(item, AudioBlock):
+            self.taken += 1
             self.waiting_s += item.duration_s
         if self.waiting_s > self._limit_s:
             # Down to half: one long gap and then whole sound can be analysed again; many short ones never could.
@@ -87,4 +89,5 @@ class BlockQueue:
         del self._items[blocks[0]]
         del self._arrivals_s[blocks[0]]
         self.waiting_s -= first.duration_s
+        self.dropped += 1
         return True

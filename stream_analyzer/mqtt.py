@@ -79,9 +79,8 @@ class MqttSink:
         self._told = ""
         self._clash_until_s = 0.0
 
-    @property
-    def state(self) -> BrokerState:
-        """How things stand with the broker."""
+    def broker_state(self) -> BrokerState:
+        """Tell how things stand with the broker."""
         if not self._connected:
             return "down"
         return "clash" if time.monotonic() < self._clash_until_s else "up"
@@ -165,7 +164,7 @@ class MqttSink:
                 if message.payload == OFFLINE.encode():
                     await self._send(client, self._availability, ONLINE)
             elif not message.retain and _session(message.payload) not in ("", ours):
-                if self.state != "clash":
+                if self.broker_state() != "clash":
                     logger.warning("another analyzer publishes as node %s; give each a --node of its own", self._node)
                 self._clash_until_s = time.monotonic() + _CLASH_S
 

@@ -24,6 +24,7 @@ from stream_analyzer.fanout import Fanout
 from stream_analyzer.history import History
 from stream_analyzer.hub import Complete, Hub
 from stream_analyzer.messages import Encoder
+from stream_analyzer.monitor import Monitor
 from stream_analyzer.resources import resource_folder
 from stream_analyzer.steps import STEPS_PER_SECOND
 from stream_analyzer.summary import Summary
@@ -73,10 +74,18 @@ async def run(
     encoder = Encoder(session)
     hub = Hub(encoder.hello(source=info, models=models, started_at=datetime.now(UTC).isoformat(timespec="seconds")))
     queue, fanout = BlockQueue(), Fanout(encoder, max_clients=max_clients)
-    publisher = _Publisher(queue, hub, encoder, history, fanout.counters, broker=lambda: mqtt.state if mqtt else "none")
+    broker = mqtt.broker_state if mqtt else lambda: "none"
+    publisher = _Publisher(queue, hub, encoder, history, fanout.counters, broker=broker)
+    monitor = Monitor(queue, fanout.counters, publisher, broker=broker)
     async with AsyncExitStack() as stack:
         stack.enter_context(hub.subscribe(fanout))
-        answers = {"/timeline": lambda: Answer(history.to_json(session), "application/json")}
+        stack.enter_context(hub.subscribe(monitor))
+        answers = {
+            "/timeline": lambda: Answer(history.to_json(session), "application/json"),
+            "/metrics": monitor.metrics,
+            "/health": monitor.health,
+            "/ready": monitor.ready,
+        }
         server = WebServer(fanout, resource_folder("web"), answers=answers)
         announce(await stack.enter_async_context(server.listen(host, port)))
         sinks = await stack.enter_async_context(asyncio.TaskGroup())
@@ -86,7 +95,7 @@ async def run(
         following = [sinks.create_task(sink.follow(hub), name=type(sink).__name__) for sink in (mqtt, osc) if sink]
         delivery = asyncio.create_task(_deliver(source, queue), name="deliver sound")
         try:
-            analyzer = Analyzer(models, channel=channel)
+            analyzer = Analyzer(monitor.timed(models), channel=channel)
             await _analyse(queue, hub, analyzer, publisher, source_waits=not source.live)
         finally:
             delivery.cancel()
@@ -106,7 +115,10 @@ async def _deliver(source: AudioSource, queue: BlockQueue) -> None:
 
 
 class _Publisher:
-    """Puts events on the wire and into what is kept of the session. State: the last status, and latencies since it."""
+    """Puts events on the wire and into what is kept of the session.
+
+    State: the last status, latencies since it, and when (monotonic) it last had something to do.
+    """
 
     def __init__(
         self,
@@ -122,12 +134,14 @@ class _Publisher:
         self._queue, self._hub, self._encoder, self._history = queue, hub, encoder, history
         self._counters, self._broker = counters, broker
         self._summary = Summary()
-        self._status: Status | None = None
+        self.status: Status | None = None
+        self.turned_s = time.monotonic()
         self._latencies_s: list[float] = []
         self._warned_s, self._warned_of_s = -math.inf, 0.0
 
     def publish(self, events: list[Event]) -> None:
         """Publish what one item of the queue led to."""
+        self.turned_s = time.monotonic()
         if events:
             self._latencies_s.append(time.monotonic() - self._queue.arrived_s + _MEAN_WAIT_IN_STEP_S)
         for event in events:
@@ -137,8 +151,9 @@ class _Publisher:
 
     def repeat_status(self) -> None:
         """Say how things stand although no sound came: whoever listens must not take it for a dead line."""
-        if self._status:
-            self._hub.publish(self._encoder.encode(self._seen(self._status)))
+        self.turned_s = time.monotonic()
+        if self.status:
+            self._hub.publish(self._encoder.encode(self._seen(self.status)))
 
     def end(self) -> None:
         """Publish what the whole amounts to."""
@@ -148,7 +163,7 @@ class _Publisher:
         latency_s = sum(self._latencies_s) / len(self._latencies_s) if self._latencies_s else 0.0
         self._latencies_s.clear()
         self._warn(status.lost_s)
-        self._status = replace(
+        self.status = replace(
             status,
             lag_s=self._queue.waiting_s,
             latency_s=latency_s,
@@ -157,7 +172,7 @@ class _Publisher:
             stalled=self._counters.stalled,
             broker=self._broker(),
         )
-        return self._status
+        return self.status
 
     def _warn(self, lost_s: float) -> None:
         """Log lost sound, once in a while: a night with a bad cable must not fill the disk."""

@@ -18,7 +18,7 @@ PURE = {
 CORE = PURE | {"native", "model", "analyzer"}
 IO = {
     "block_queue", "hub", "fanout", "threads", "sources", "capture", "web_server", "offline", "resources", "config",
-    "endpoint", "following", "client", "mqtt", "osc",
+    "endpoint", "following", "client", "mqtt", "osc", "monitor",
 }  # fmt: skip
 TOP = {"pipeline", "cli", "__main__", "__init__"}
 FORBIDDEN_IN_CORE = {"asyncio", "threading", "socket", "time", "sounddevice", "soundfile", "websockets", "aiomqtt"}
@@ -27,6 +27,7 @@ USERS = {
     "ai_edge_litert": {"model"},
     "aiomqtt": {"mqtt"},
     "pythonosc": {"osc"},
+    "prometheus_client": {"monitor"},
     "websockets": {"web_server", "fanout", "client", "endpoint"},
 }
 NEVER = {"tensorflow", "tf_keras", "keras", "librosa", "scipy", "training"}

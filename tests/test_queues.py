@@ -44,6 +44,7 @@ async def test_the_oldest_sound_is_dropped_and_counted() -> None:
     item = await queue.get()
     assert isinstance(item, AudioBlock)
     assert item.lost == 4 * 103 + 3, "at the third and the fifth, down to half the limit each"
+    assert (queue.taken, queue.dropped) == (6, 4)
 
 
 async def test_dropping_counts_across_rates_and_keeps_notices() -> None:
