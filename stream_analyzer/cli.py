@@ -70,6 +70,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(run, *(name for name in Settings.__dataclass_fields__ if name not in _COMMON_SETTINGS))
     run.set_defaults(command=_run)
 
+    subscribe = commands.add_parser("subscribe", help="follow a running analyzer", description="Follow an analyzer.")
+    subscribe.add_argument("url", nargs="?", help="of its page or stream, or host:port; default: this machine's")
+    subscribe.add_argument("--types", help="kinds of messages, with commas between them")
+    subscribe.add_argument("--hz", type=float, help="at most so many of each kind a second")
+    _add_settings(subscribe, "json")
+    subscribe.set_defaults(command=_subscribe)
+
     analyze = commands.add_parser("analyze", help="analyse whole files", description="Analyse whole sound files.")
     analyze.add_argument("files", nargs="+", type=Path, metavar="FILE")
     analyze.add_argument("--timeline", action="store_true", help="with --json: every update too")
@@ -90,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     schema.set_defaults(command=_schema)
 
-    for command in (run, analyze, devices, models, schema):
+    for command in (run, subscribe, analyze, devices, models, schema):
         _add_settings(command, *_COMMON_SETTINGS)
         command.add_argument("--config", type=Path, metavar="FILE.toml", help="settings file; flags go before it")
     return parser
@@ -241,6 +248,20 @@ def _choose_source(settings: Settings) -> AudioSource:
             )
         case name:
             return FileSource(Path(name), speed=settings.speed, kind="file")
+
+
+def _subscribe(options: argparse.Namespace, settings: Settings) -> int:
+    from stream_analyzer.live_line import LINE_TYPES, MESSAGE_TYPES, follow, show_line, write_messages  # noqa: PLC0415
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    types = options.types or (MESSAGE_TYPES if settings.json else LINE_TYPES)
+    with follow(options.url or f"{host}:{settings.port}", types=types, hz=options.hz) as stream:
+        if settings.json:
+            write_messages(stream, _write_line, _note)
+        else:
+            show_line(stream, _write_line, _note)
+    return 0
 
 
 def _analyze(options: argparse.Namespace, settings: Settings) -> int:

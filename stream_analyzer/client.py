@@ -16,7 +16,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from stream_analyzer.backoff import backoff_s
-from stream_analyzer.endpoint import DEFAULT_TYPES, DEFAULT_URL, Endpoint, fatal, reason
+from stream_analyzer.endpoint import DEFAULT_TYPES, Endpoint, fatal, reason
 from stream_analyzer.errors import ProtocolError
 from stream_analyzer.following import Follower, Gap, Inbox, Lost, Received
 from stream_analyzer.wire import decode
@@ -37,7 +37,7 @@ _CLOSE_LIMIT_S = 1.0
 
 
 def subscribe(
-    url: str = DEFAULT_URL,
+    url: str,
     *,
     types: str | Iterable[str] = DEFAULT_TYPES,
     hz: float | None = None,
@@ -76,7 +76,7 @@ def subscribe(
 
 
 def subscribe_blocking(
-    url: str = DEFAULT_URL,
+    url: str,
     *,
     types: str | Iterable[str] = DEFAULT_TYPES,
     hz: float | None = None,

@@ -20,13 +20,13 @@ from stream_analyzer.wire import TYPES, Kind
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-DEFAULT_URL = "ws://127.0.0.1:8765/ws"
 DEFAULT_TYPES: tuple[Kind, ...] = ("tempo", "genre", "level", "status", "summary")
 _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 _TOKEN = re.compile(r"[!-~]+")
 _ERRNO = re.compile(r"Errno (\d+)")
 _SERVER_FAULTS = range(500, 600)
 _SHOWN = 200
+_EXAMPLE = "ws://HOST:8765/ws"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +88,10 @@ def stream_url(url: str) -> str:
         parts = urlsplit(url if "://" in url else f"ws://{url}")
         port = parts.port
     except ValueError as error:
-        msg = f"{url!r:.{_SHOWN}} is no address: {error}; write it like {DEFAULT_URL}"
+        msg = f"{url!r:.{_SHOWN}} is no address: {error}; write it like {_EXAMPLE}"
         raise ConfigError(msg) from error
     if parts.scheme not in _SCHEMES or not parts.hostname or port == 0 or re.search(r"[^!-~]", parts.netloc):
-        msg = f"{url!r:.{_SHOWN}} is no address of a stream; write it like {DEFAULT_URL}"
+        msg = f"{url!r:.{_SHOWN}} is no address of a stream; write it like {_EXAMPLE}"
         raise ConfigError(msg)
     if parts.username is not None or parts.query or parts.fragment:
         msg = f"the address of {parts.hostname} must hold no token, types or hz; give them apart from it"

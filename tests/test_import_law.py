@@ -18,7 +18,7 @@ PURE = {
 CORE = PURE | {"native", "model", "analyzer"}
 IO = {
     "block_queue", "hub", "fanout", "threads", "sources", "capture", "web_server", "offline", "resources", "config",
-    "endpoint", "following", "client", "mqtt", "osc", "monitor",
+    "endpoint", "following", "client", "live_line", "mqtt", "osc", "monitor",
 }  # fmt: skip
 TOP = {"pipeline", "cli", "__main__", "__init__"}
 FORBIDDEN_IN_CORE = {"asyncio", "threading", "socket", "time", "sounddevice", "soundfile", "websockets", "aiomqtt"}
