@@ -251,11 +251,12 @@ def _choose_source(settings: Settings) -> AudioSource:
 
 
 def _subscribe(options: argparse.Namespace, settings: Settings) -> int:
-    from stream_analyzer.live_line import LINE_TYPES, MESSAGE_TYPES, follow, show_line, write_messages  # noqa: PLC0415
+    from stream_analyzer.endpoint import TEXT_TYPES  # noqa: PLC0415
+    from stream_analyzer.live_line import LINE_TYPES, follow, show_line, write_messages  # noqa: PLC0415
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    types = options.types or (MESSAGE_TYPES if settings.json else LINE_TYPES)
+    types = options.types or (TEXT_TYPES if settings.json else LINE_TYPES)
     with follow(options.url or f"{host}:{settings.port}", types=types, hz=options.hz) as stream:
         if settings.json:
             write_messages(stream, _write_line, _note)

@@ -16,9 +16,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from stream_analyzer.backoff import backoff_s
-from stream_analyzer.endpoint import DEFAULT_TYPES, Endpoint, fatal, reason
+from stream_analyzer.endpoint import TEXT_TYPES, Endpoint, fatal, reason
 from stream_analyzer.errors import ProtocolError
 from stream_analyzer.following import Follower, Gap, Inbox, Lost, Received
+from stream_analyzer.subscription import Place
 from stream_analyzer.wire import decode
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ _CLOSE_LIMIT_S = 1.0
 def subscribe(
     url: str,
     *,
-    types: str | Iterable[str] = DEFAULT_TYPES,
+    types: str | Iterable[str] = TEXT_TYPES,
     hz: float | None = None,
     token: str | None = None,
     ssl: ssl_module.SSLContext | None = None,
@@ -78,7 +79,7 @@ def subscribe(
 def subscribe_blocking(
     url: str,
     *,
-    types: str | Iterable[str] = DEFAULT_TYPES,
+    types: str | Iterable[str] = TEXT_TYPES,
     hz: float | None = None,
     token: str | None = None,
     ssl: ssl_module.SSLContext | None = None,
@@ -129,7 +130,7 @@ class _Subscriber:
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
         self._inbox = Inbox()
-        self._follower = Follower(tells_gaps=endpoint.hz is None)
+        self._follower = Follower(tells_gaps=endpoint.choice.hz is None)
         self._reader: asyncio.Task[None]
 
     async def start(self) -> None:
@@ -178,10 +179,10 @@ async def _keep_reading(endpoint: Endpoint, inbox: Inbox) -> None:
 
 
 class _Reader:
-    """Decodes what comes. State: the newest message's place, by session and number, and whether a fault was told."""
+    """Decodes what comes. State: the newest message's place, and whether a fault was told."""
 
     def __init__(self, endpoint: Endpoint, inbox: Inbox) -> None:
-        self.place: tuple[str, int] | None = None
+        self.place: Place | None = None
         self._endpoint, self._inbox = endpoint, inbox
         self._complained = False
 
@@ -196,7 +197,7 @@ class _Reader:
             msg = f"{self._endpoint.url} does not begin with hello; is that a Stream Analyzer?"
             raise ProtocolError(msg)
         if not self.place or self.place[0] != hello.session:
-            self.place = hello.session, 0
+            self.place = Place(hello.session, 0)
         self._complained = False
         self._inbox.put(hello, payload)
 
@@ -210,6 +211,6 @@ class _Reader:
                 logger.warning("%s: %s; left out, and so are others like it", self._endpoint.url, error)
             self._complained = True
             return
-        if envelope and envelope.kind in self._endpoint.kinds:
-            self.place = session, max(seq, envelope.seq)
+        if envelope and envelope.kind in self._endpoint.choice.kinds:
+            self.place = Place(session, max(seq, envelope.seq))
             self._inbox.put(envelope, payload)

@@ -14,13 +14,13 @@ from urllib.parse import urlencode, urlsplit
 
 from websockets.exceptions import ConnectionClosed, InvalidProxy, InvalidStatus
 
-from stream_analyzer.errors import ConfigError
-from stream_analyzer.wire import TYPES, Kind
+from stream_analyzer.errors import ConfigError, ProtocolError
+from stream_analyzer.subscription import Choice, Place, parse_subscription
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-DEFAULT_TYPES: tuple[Kind, ...] = ("tempo", "genre", "level", "status", "summary")
+TEXT_TYPES = "tempo,genre,level,status,summary"
 _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 _TOKEN = re.compile(r"[!-~]+")
 _ERRNO = re.compile(r"Errno (\d+)")
@@ -34,8 +34,7 @@ class Endpoint:
     """A stream and the choice of a subscriber. ``url`` has no query; the token is never shown."""
 
     url: str
-    kinds: frozenset[Kind]
-    hz: float | None
+    choice: Choice
     ssl: ssl_module.SSLContext | None
     token: str | None = field(repr=False)
 
@@ -50,21 +49,18 @@ class Endpoint:
         ssl: ssl_module.SSLContext | None,
     ) -> Endpoint:
         """Check what a caller says. Raises `ConfigError`."""
-        names = types.split(",") if isinstance(types, str) else list(types)
-        unknown = [name for name in names if name not in TYPES]
-        if unknown or not names:
-            msg = f"types: there is no {unknown[0]!r}" if unknown else "types: none"
-            msg += f"; choose among {', '.join(TYPES)}"
-            raise ConfigError(msg)
+        url = stream_url(url)
+        try:
+            choice = parse_subscription(_query(types if isinstance(types, str) else ",".join(types), hz)).choice
+        except ProtocolError as error:
+            raise ConfigError(str(error)) from error
         if token is not None and not _TOKEN.fullmatch(token):
             msg = "the token must be printable characters without spaces; check where it comes from"
             raise ConfigError(msg)
-        url = stream_url(url)
         if ssl and not url.startswith("wss:"):
             msg = f"{url} is not encrypted, so ssl must not be given; write wss:// or leave it out"
             raise ConfigError(msg)
-        kinds = frozenset(kind for kind in TYPES if kind in names)
-        return cls(url, kinds, hz, ssl, token)
+        return cls(url, choice, ssl, token)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -72,14 +68,14 @@ class Endpoint:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         return {"additional_headers": headers} | ({"ssl": self.ssl} if self.ssl else {})
 
-    def address(self, *, since: tuple[str, int] | None) -> str:
-        """Return the URL to connect to; ``since`` is the newest message that came, by session and number."""
-        asked = {"types": ",".join(kind for kind in TYPES if kind in self.kinds)}
-        if self.hz is not None:
-            asked["hz"] = f"{self.hz:g}"
-        if since:
-            asked["since"] = "{}.{}".format(*since)
-        return f"{self.url}?{urlencode(asked, safe=',')}"
+    def address(self, *, since: Place | None) -> str:
+        """Return the URL to connect to, to go on after the message at ``since``."""
+        return f"{self.url}?{_query(','.join(sorted(self.choice.kinds)), self.choice.hz, since)}"
+
+
+def _query(types: str, hz: float | None, since: Place | None = None) -> str:
+    given = {"types": types, "hz": None if hz is None else f"{hz:g}", "since": since and str(since)}
+    return urlencode({name: value for name, value in given.items() if value is not None}, safe=",")
 
 
 def stream_url(url: str) -> str:

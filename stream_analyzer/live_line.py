@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
 LINE_TYPES = "tempo,genre,status"
-MESSAGE_TYPES = "tempo,genre,level,status,summary"
 _FRESH_S = 1.5
 _ERASE = "\r\x1b[K"
 

@@ -1,9 +1,9 @@
-"""An analyzer whose every connection a test writes beforehand: what it sends, how it ends, what it was asked."""
+"""An analyzer whose every connection a test writes beforehand; and a cable to a real one that a test can cut."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -93,3 +93,41 @@ async def played(*acts: Act) -> AsyncIterator[Played]:
     async with serve(play, "127.0.0.1", 0, process_request=refuse, close_timeout=1.0) as server:
         seen.url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/ws"
         yield seen
+
+
+class Cable:
+    """A TCP connection to somewhere else that a test can cut. State: where to, and the writers of both ends."""
+
+    def __init__(self, address: str) -> None:
+        """Lead to ``host:port``."""
+        self._host, _, port = address.rpartition(":")
+        self._port = int(port)
+        self._ends: set[asyncio.StreamWriter] = set()
+        self.address = ""
+
+    @asynccontextmanager
+    async def plugged(self) -> AsyncIterator[Cable]:
+        """Accept connections while the context lasts."""
+        async with await asyncio.start_server(self._connect, "127.0.0.1", 0) as server:
+            self.address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            yield self
+            self.cut()
+
+    def cut(self) -> None:
+        """Break what is connected now, without a word."""
+        for end in self._ends:
+            end.transport.abort()
+        self._ends.clear()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(self._host, self._port)
+        self._ends |= {writer, far_writer}
+        await asyncio.gather(_carry(reader, far_writer), _carry(far_reader, writer))
+
+
+async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(65_536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()

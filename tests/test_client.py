@@ -18,7 +18,7 @@ from stream_analyzer.errors import ConfigError, ProtocolError, StreamAnalyzerErr
 from stream_analyzer.following import Follower, Inbox
 from stream_analyzer.types import Level, Spectrum, Status, Tempo
 from stream_analyzer.wire import Envelope, Hello, Summary, decode
-from tests.played import Act, Session, played
+from tests.played import Act, Cable, Session, played
 from tests.real_process import serve
 from tests.test_page import free_port
 
@@ -154,6 +154,22 @@ async def test_a_killed_analyzer_is_followed_again_when_it_is_back(collect: Coll
     lost = names.index("Lost")
     assert {"Lost"} < set(names[lost:]) <= {"Lost", "Gap None None", "Hello", "Level", "Status"}
     assert names[lost:].count("Gap None None") == 1
+
+
+async def test_a_cut_cable_loses_nothing(collect: Collect) -> None:
+    with serve("--input", "demo") as service:
+        async with Cable(service.address).plugged() as cable:
+            loop = asyncio.get_running_loop()
+
+            def until(came: list[Received]) -> bool:
+                if len(came) in (5, 12):
+                    loop.call_soon_threadsafe(cable.cut)
+                return events(came).count("Lost") == 2 and len(came) > 30
+
+            came = await collect(cable.address, until, types="level,tempo,spectrum")
+    assert "Gap" not in " ".join(events(came))
+    levels = [received.seq for received in came if isinstance(received.event, Level)]
+    assert levels == sorted(set(levels))
 
 
 async def test_refusals_that_pass_are_waited_out_longer_and_longer(collect: Collect, waits: list[int]) -> None:
@@ -324,10 +340,12 @@ def test_addresses_may_be_those_of_the_page(given: str, wanted: str) -> None:
         ("ws://a b", {}, "is no address"),
         ("ws://t0ken@club", {}, "must hold no token"),
         ("ws://club/ws?types=tempo", {}, "must hold no token, types or hz"),
-        ("ws://club", {"types": "tempo,beat"}, "there is no 'beat'; choose among tempo, genre"),
-        ("ws://club", {"types": []}, "types: none"),
-        ("ws://club", {"types": ""}, "there is no ''"),
-        ("ws://club", {"types": ["hello"]}, "there is no 'hello'"),
+        ("ws://club", {"types": "tempo,beat"}, "there is no type 'beat'; known are tempo, genre"),
+        ("ws://club", {"types": []}, "there is no type ''"),
+        ("ws://club", {"types": ""}, "there is no type ''"),
+        ("ws://club", {"types": ["hello"]}, "there is no type 'hello'"),
+        ("ws://club", {"hz": 20}, "from 0.1 to 10"),
+        ("ws://club", {"hz": float("nan")}, "hz = 'nan'"),
         ("ws://club", {"token": "s3 cret"}, "printable"),
         ("ws://club", {"token": "s3cret\r\nX: y"}, "printable"),
         ("ws://club", {"ssl": object()}, "not encrypted"),
