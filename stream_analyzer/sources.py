@@ -152,14 +152,17 @@ def open_sound_file(path: Path) -> Any:  # noqa: ANN401 - soundfile ships no typ
     import soundfile  # noqa: PLC0415 - costs 60 ms that a live device need not pay
 
     try:
-        mode = path.stat().st_mode
+        status = path.stat()
     except (OSError, ValueError) as error:
         hint = "pipe a stream in: ffmpeg -i URL -f s16le - | stream-analyzer run --input -"
         msg = f"{path}: {_reason(error)}; {hint if ':/' in str(path) else 'check the name'}"
         raise AudioError(msg) from error
-    if not stat.S_ISREG(mode):
-        what = "is a folder" if stat.S_ISDIR(mode) else "is no file (raw PCM can be piped in: --input -)"
+    if not stat.S_ISREG(status.st_mode):
+        what = "is a folder" if stat.S_ISDIR(status.st_mode) else "is no file (raw PCM can be piped in: --input -)"
         msg = f"{path}: {what}; name a sound file"
+        raise AudioError(msg)
+    if not status.st_size:
+        msg = f"{path}: empty file; is it complete?"
         raise AudioError(msg)
     try:
         with native_stderr_closed():
@@ -201,4 +204,6 @@ def read_blocks(path: Path, *, block_s: float = _BLOCK_S) -> Iterator[AudioBlock
 
 def _reason(error: Exception) -> str:
     text = str(getattr(error, "error_string", "") or getattr(error, "strerror", "") or error)
+    if text.startswith("File does not exist or is not a regular file"):  # libsndfile's word for .mp3 without MPEG audio
+        return "no MPEG audio in it"
     return text.splitlines()[0].rstrip(".") if text else type(error).__name__

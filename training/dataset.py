@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from stream_analyzer.errors import ConfigError
 from stream_analyzer.features import SPEC
+from training.shards import Shards, replacing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,12 +40,12 @@ def from_bytes(level: U8) -> F32:
 class FrameSet:
     """Clips of one data set.
 
-    ``level`` [frames of all clips, 128] holds them one after another, clip i from ``start[i]`` for ``length[i]``
-    frames, ``frames_per_second`` apart. ``group`` joins clips that must not be split; ``tags`` are free labels,
-    separated by "|"; ``bpm`` is NaN where unknown.
+    ``level`` [frames of all clips, 128] holds them one after another, in memory or as shards on disk; clip i from
+    ``start[i]`` for ``length[i]`` frames, ``frames_per_second`` apart. ``group`` joins clips that must not be split;
+    ``tags`` are free labels, separated by "|"; ``bpm`` is NaN where unknown.
     """
 
-    level: U8
+    level: U8 | Shards
     start: Integers
     length: Integers
     frames_per_second: float
@@ -81,8 +82,12 @@ class FrameSet:
         return FrameSet(**{key: value if key in shared else value[rows] for key, value in columns.items()})
 
     def save(self, path: Path) -> None:
-        """Write to an npz file."""
-        np.savez_compressed(path, **{field.name: getattr(self, field.name) for field in fields(self)})
+        """Write to an npz file; of shards, which lie in a folder beside it, only where they are."""
+        columns = {field.name: getattr(self, field.name) for field in fields(self)}
+        if isinstance(self.level, Shards):
+            columns |= {"level": self.level.frames, "shards": self.level.folder.name}
+        with replacing(path) as draft, draft.open("wb") as file:
+            np.savez_compressed(file, **columns)
 
 
 def load_frame_set(path: Path) -> FrameSet:
@@ -90,6 +95,8 @@ def load_frame_set(path: Path) -> FrameSet:
     try:
         with np.load(path, allow_pickle=False) as data:
             values: dict[str, Any] = {field.name: data[field.name] for field in fields(FrameSet)}
+            if "shards" in data.files:
+                values["level"] = Shards(path.parent / str(data["shards"]), values["level"])
     except FileNotFoundError as error:
         msg = f"no prepared set {path}; run: python -m training.prepare {path.stem} --out {path.parent}"
         raise ConfigError(msg) from error

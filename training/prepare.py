@@ -1,18 +1,21 @@
 """Turn data files into the service's representation: log-mel frames as the models see them, one file a set.
 
 python -m training.prepare gtzan fma-small audio --data ../shared/data --out runs/data
+python -m training.prepare fma --audio fma_medium --metadata fma_metadata --out runs/data
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stream_analyzer.errors import StreamAnalyzerError
-from training import sources
+from training import prepare_fma, sources
+from training.fma import GENRE_SETS, SUBSETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,27 +32,70 @@ SETS: dict[str, Callable[[Path], FrameSet]] = {
 
 def main() -> int:
     """Run the command."""
+    parser = _parser()
+    arguments = parser.parse_args()
+    unknown = sorted(set(arguments.sets) - {*SETS, "fma"})
+    if unknown:
+        parser.error(f"no set named {', '.join(unknown)}; there are {', '.join(SETS)} and fma")
+    if "fma" in arguments.sets and not (arguments.audio and arguments.metadata):
+        parser.error("fma needs --audio (unpacked fma_small.zip ... fma_full.zip) and --metadata (fma_metadata.zip)")
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    try:
+        for name in arguments.sets:
+            started = time.monotonic()
+            summary = _prepare_fma(arguments) if name == "fma" else _prepare(name, arguments)
+            print(f"{summary}\n  {time.monotonic() - started:.0f} s")
+    except StreamAnalyzerError as error:
+        print(f"prepare: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("prepare: stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training.prepare", description=__doc__.split("\n\n")[0])
-    parser.add_argument(
-        "sets", nargs="*", default=list(SETS), metavar="SET", help=f"of {', '.join(SETS)} (default all)"
-    )
+    names = f"of {', '.join(SETS)} (default all of them), fma"
+    parser.add_argument("sets", nargs="*", default=list(SETS), metavar="SET", help=names)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with the data files")
     parser.add_argument("--out", type=Path, default=Path("runs/data"), help="folder for the prepared sets")
-    arguments = parser.parse_args()
-    unknown = sorted(set(arguments.sets) - set(SETS))
-    if unknown:
-        parser.error(f"no set named {', '.join(unknown)}; there are {', '.join(SETS)}")
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    for name in arguments.sets:
-        started = time.monotonic()
-        try:
-            frames = SETS[name](arguments.data)
-        except StreamAnalyzerError as error:
-            print(f"prepare: {error}", file=sys.stderr)
-            return error.exit_code
-        frames.save(arguments.out / f"{name}.npz")
-        print(f"{name}: {len(frames)} clips, {frames.total_s / 3600.0:.1f} h, {time.monotonic() - started:.0f} s")
-    return 0
+    fma = parser.add_argument_group("fma", "the Free Music Archive as MP3s; an interrupted run goes on where it was")
+    fma.add_argument("--audio", type=Path, help="folder with 000/000002.mp3 ...")
+    fma.add_argument("--metadata", type=Path, help="folder with tracks.csv, genres.csv and perhaps echonest.csv")
+    fma.add_argument("--subset", choices=SUBSETS, help="default: what the audio folder is named after, else large")
+    fma.add_argument(
+        "--genres", choices=GENRE_SETS, default="8", help="fma_small's 8, all 16 top genres, the study's 23"
+    )
+    fma.add_argument("--name", help="of the prepared set (default fma-GENRES); the frames are shared by all names")
+    fma.add_argument("--unlabelled", action="store_true", help="keep songs without exactly one of the genres, label ''")
+    fma.add_argument(
+        "--every", type=int, default=4, help="keep every n-th frame of 50 a second (4, as the genre model)"
+    )
+    fma.add_argument("--seconds", type=int, default=30, help="of the middle of each song")
+    fma.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (all cores)")
+    return parser
+
+
+def _prepare(name: str, arguments: argparse.Namespace) -> str:
+    frames = SETS[name](arguments.data)
+    frames.save(arguments.out / f"{name}.npz")
+    return f"{name}: {len(frames)} clips, {frames.total_s / 3600.0:.1f} h"
+
+
+def _prepare_fma(arguments: argparse.Namespace) -> str:
+    named = [subset for subset in SUBSETS if subset in arguments.audio.resolve().name]
+    subset = arguments.subset or (named[0] if named else "large")
+    return prepare_fma.prepare(
+        arguments.audio,
+        arguments.metadata,
+        arguments.out,
+        settings=prepare_fma.Settings(subset, seconds=arguments.seconds, every=arguments.every),
+        genres=arguments.genres,
+        name=arguments.name or f"fma-{arguments.genres}",
+        jobs=arguments.jobs,
+        unlabelled=arguments.unlabelled,
+    )
 
 
 if __name__ == "__main__":

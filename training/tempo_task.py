@@ -177,7 +177,7 @@ def make_task(config: dict[str, Any], prepared: Path) -> TempoTask:
 
 def _clips(frames: FrameSet, rows: np.ndarray[Any, np.dtype[np.int64]], *, spread: float) -> Clips:
     return Clips(
-        level=frames.level,
+        level=np.asarray(frames.level),
         start=frames.start[rows],
         length=frames.length[rows],
         bpm=frames.bpm[rows].astype(np.float64),
