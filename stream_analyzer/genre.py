@@ -15,7 +15,7 @@ from stream_analyzer.smoothing import HeldLabel, RollingMean
 from stream_analyzer.types import Genre, Score
 
 if TYPE_CHECKING:
-    from stream_analyzer.manifest import ModelManifest
+    from stream_analyzer.manifest import Calibration, ModelManifest
     from stream_analyzer.types import F32, GenreState
 
 SWITCH_MARGIN = 0.05
@@ -38,19 +38,26 @@ def logit(probability: float) -> float:
     return math.log(probability / (1.0 - probability))
 
 
+def is_confident(genre: Genre, calibration: Calibration) -> bool:
+    """Tell whether a genre is more than a guess: heard now, in what is music, with enough confidence."""
+    return genre.state == "music" and genre.confidence >= calibration.confident
+
+
 class GenreTracker:
     """Rolling genre estimate. State: forgetting means of the logits, music or not, what is shown, the last result.
 
     A window that is not music leaves the genre as it was, and its age grows.
     """
 
-    def __init__(self, manifest: ModelManifest) -> None:
-        """Take labels, calibration and time constant from ``manifest``."""
+    def __init__(
+        self, manifest: ModelManifest, *, memory: RollingMean | None = None, margin: float = SWITCH_MARGIN
+    ) -> None:
+        """Take labels, calibration and time constant from ``manifest``; training also tries other means and margins."""
         self._output, self._calibration = manifest.output, manifest.calibration
         self._threshold = logit(manifest.calibration.music_threshold)
-        self._genre_mean = RollingMean(time_constant_s=manifest.time_constant_s)
+        self._genre_mean = memory or RollingMean(time_constant_s=manifest.time_constant_s)
         self._music_mean = RollingMean(time_constant_s=manifest.time_constant_s)
-        self._held = HeldLabel(margin=SWITCH_MARGIN)
+        self._held = HeldLabel(margin=margin)
         self.reset()
 
     def reset(self) -> None:

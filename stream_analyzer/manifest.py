@@ -21,15 +21,22 @@ Task = Literal["genre", "tempo"]
 class ModelInput:
     """The window a model sees: ``frames`` log-mel frames, every ``every``-th of the stream, judged each ``stride``.
 
-    ``every`` and ``stride`` count frames of the stream (50 a second); ``frames`` and ``min_frames`` count frames of the
-    window. A window that is still filling (from ``min_frames`` on) holds the log floor in its older part.
+    ``every`` and ``stride`` count frames of the stream (50 a second), the others frames of the window. A window that is
+    still filling (from ``min_frames`` on) holds the log floor in its older part. Live it never holds more than the
+    newest ``live_frames`` (all, where that is 0): what lets go of the past sooner follows a change sooner.
     """
 
     frames: int
     every: int
     stride: int
     min_frames: int
+    live_frames: int = 0
     dtype: str = "int8"
+
+    @property
+    def heard(self) -> int:
+        """Most frames of sound that a window holds."""
+        return self.live_frames or self.frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +98,8 @@ class ModelManifest:
 
     @property
     def window_s(self) -> float:
-        """Length of a full window in seconds."""
-        return self.input.frames * self.input.every / self.feature.frames_per_second
+        """Seconds of sound in a full window."""
+        return self.input.heard * self.input.every / self.feature.frames_per_second
 
     @property
     def first_s(self) -> float:
@@ -195,9 +202,10 @@ def _parse(data: dict[str, Any]) -> ModelManifest:
         training=dict(data["training"]),
     )
     window = manifest.input
-    sizes = (window.frames, window.every, window.stride, window.min_frames)
-    if not all(type(size) is int and size > 0 for size in sizes) or window.min_frames > window.frames:
-        msg = f"input {window} needs whole numbers above 0 and min_frames <= frames"
+    sizes = (window.frames, window.every, window.stride, window.min_frames, window.heard)
+    whole = all(type(size) is int and size > 0 for size in sizes)
+    if not whole or not window.min_frames <= window.heard <= window.frames:
+        msg = f"input {window} needs whole numbers above 0 and min_frames <= live_frames <= frames"
         raise ValueError(msg)
     if not all(math.isfinite(x) and x > 0.0 for x in (manifest.time_constant_s, *manifest.output.bpm)):
         msg = "time_constant_s and bpm must be finite and above 0"

@@ -49,9 +49,14 @@ class RollingWindow:
         was_ready, strides_before = self.ready, self._seen // shape.stride
         kept = frames[(-self._seen) % shape.every :: shape.every]
         for frame in kept:
-            at = self._kept % shape.frames
-            self._ring[at] = frame
-            self._ring[at + shape.frames] = frame
+            self._put(self._kept, frame)
+            if shape.heard < shape.frames:
+                self._put(self._kept - shape.heard, self._fill)
             self._kept += 1
         self._seen += len(frames)
         return self.ready and (not was_ready or self._seen // shape.stride > strides_before)
+
+    def _put(self, position: int, frame: F32 | float) -> None:
+        at = position % self._shape.frames
+        self._ring[at] = frame
+        self._ring[at + self._shape.frames] = frame

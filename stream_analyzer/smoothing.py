@@ -52,11 +52,15 @@ class RollingMean:
         float32 array [n]
             The weighted mean of all vectors so far.
         """
-        keep = math.exp(-max(0.0, time_s - self._time_s) / self._time_constant_s)
+        keep = self._keep(vector, elapsed_s=max(0.0, time_s - self._time_s))
         self._sum = self._sum * keep + np.asarray(vector, np.float64)
         self._weight = self._weight * keep + 1.0
         self._time_s = time_s
         return np.asarray(self._sum / self._weight, np.float32)
+
+    def _keep(self, _vector: F32, *, elapsed_s: float) -> float:
+        """Return the share of the past that still counts when a vector comes."""
+        return math.exp(-elapsed_s / self._time_constant_s)
 
 
 class HeldLabel:

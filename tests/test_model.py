@@ -110,6 +110,7 @@ def test_a_wrong_shape_is_refused(copy: Path) -> None:
         lambda m: m["input"].update(colour="blue"),
         lambda m: m["input"].update(dtype="float32"),
         lambda m: m["input"].update(min_frames=True),
+        lambda m: m["input"].update(live_frames=m["input"]["min_frames"] - 1),
         lambda m: m["calibration"].update(temperature=-1.0),
         lambda m: m["calibration"].pop("temperature"),
         lambda m: m.update(file="../model.tflite"),

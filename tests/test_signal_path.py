@@ -1,5 +1,7 @@
 """The parts before and after the features: mixing, resampling, steps, levels, rolling windows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -90,6 +92,15 @@ def test_window_does_not_depend_on_blocks(sizes: list[int]) -> None:
         at += size
         assert due == any(due_singly)
         np.testing.assert_array_equal(blocks.frames, singly.frames)
+
+
+@given(live_frames=st.integers(2, 5), count=st.integers(0, 60))
+def test_a_live_window_holds_the_newest_frames_alone(live_frames: int, count: int) -> None:
+    shape, stream = replace(SHAPE, live_frames=live_frames), np.arange(count, dtype=np.float32)[:, None]
+    window, whole = (RollingWindow(one, n_mels=1, fill=-9.0) for one in (shape, SHAPE))
+    assert window.push(stream) == whole.push(stream)
+    np.testing.assert_array_equal(window.frames[-live_frames:], whole.frames[-live_frames:])
+    assert (window.frames[:-live_frames] == -9.0).all()
 
 
 def test_window_is_due_when_ready_and_then_each_stride() -> None:

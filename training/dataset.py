@@ -14,8 +14,10 @@ from stream_analyzer.features import SPEC
 from training.shards import Shards, replacing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from stream_analyzer.manifest import ModelInput
     from stream_analyzer.types import F32, U8
 
 Strings = npt.NDArray[np.str_]
@@ -137,3 +139,9 @@ def windows_of(clip: F32, *, frames: int, step: int) -> F32:
         return last_frames(clip, frames)[None]
     views = np.lib.stride_tricks.sliding_window_view(clip, frames, axis=0)[::step]
     return np.ascontiguousarray(views.transpose(0, 2, 1))
+
+
+def live_windows(clip: F32, window: ModelInput) -> Iterator[tuple[int, F32]]:
+    """Yield what the service shows a model of ``clip`` [n, 128], each stride: where it ends, and the window."""
+    for end in np.arange(window.min_frames, len(clip) + 0.5, window.stride / window.every).round().astype(int):
+        yield int(end), last_frames(clip[max(0, end - window.heard) : end], window.frames)

@@ -1,6 +1,7 @@
 """Score an exported int8 model on data files: one JSON object, per data set.
 
 python -m training.evaluate genre --data ../shared/data --split valid --json
+python -m training.evaluate genre-switch --data ../shared/data --split valid --json
 python -m training.evaluate tempo --data ../shared/data --split valid --json
 """
 
@@ -17,19 +18,18 @@ from stream_analyzer.errors import StreamAnalyzerError
 
 
 def main() -> int:
-    """Run the command; the scoring itself is `training.evaluate_genre` or `training.evaluate_tempo`."""
+    """Run the command; the scoring itself is in `training.evaluate_genre` and its neighbours."""
     parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__.split("\n\n")[0])
-    parser.add_argument("task", choices=["genre", "tempo"], help="which model to score")
+    parser.add_argument("task", choices=["genre", "genre-switch", "tempo"], help="which model to score, and how")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with the data files")
     parser.add_argument("--split", default="valid", help="rows to score: train, valid or test")
-    parser.add_argument("--model", type=Path, help="model folder (default models/TASK)")
+    parser.add_argument("--model", type=Path, help="model folder (default models/genre or models/tempo)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     arguments = parser.parse_args()
-    module = import_module(f"training.evaluate_{arguments.task}")
+    module = import_module(f"training.evaluate_{arguments.task.replace('-', '_')}")
     try:
-        report: dict[str, Any] = module.evaluate(
-            arguments.model or Path("models") / arguments.task, data=arguments.data, split=arguments.split
-        )
+        model = arguments.model or Path("models") / arguments.task.partition("-")[0]
+        report: dict[str, Any] = module.evaluate(model, data=arguments.data, split=arguments.split)
     except StreamAnalyzerError as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return error.exit_code

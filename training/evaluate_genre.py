@@ -1,7 +1,8 @@
 """Score genre predictions on whole data sets: windows of 10 s, clips, recall, calibration.
 
 Scores are restricted to the labels a data set can know. A clip's posterior is the geometric mean of those of its
-windows, 18 frames (1.44 s) apart; the 10-s windows that are scored by themselves do not overlap.
+windows, 18 frames (1.44 s) apart; the 10-s windows that are scored by themselves do not overlap. What the service makes
+of sound that is no music, and of real sound, comes from `training.evaluate_genre_sound`.
 """
 
 from __future__ import annotations
@@ -137,4 +138,6 @@ def evaluate(folder: Path, *, data: Path, split: str) -> dict[str, Any]:
     if not report:
         msg = f"no clip of split {split!r} in the genre files of {data}; choose another --split"
         raise ConfigError(msg)
-    return report
+    from training import evaluate_genre_sound  # noqa: PLC0415 - it scores with this file
+
+    return report | evaluate_genre_sound.evaluate(folder, data=data, split=split)

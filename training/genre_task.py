@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 EVERY = 4
 STRIDE = 50
 MIN_FRAMES = 38
+LIVE_FRAMES = 63  # chosen with `python -m training.evaluate genre-switch`
 MUSIC_SMOOTHING = 0.01
 
 
@@ -46,7 +47,8 @@ class GenreTask:
         """Load the prepared sets."""
         self._net = config["net"]
         self._music_weight = float(config["loss"]["music_weight"])
-        self.input = ModelInput(frames=int(self._net["frames"]), every=EVERY, stride=STRIDE, min_frames=MIN_FRAMES)
+        frames = int(self._net["frames"])
+        self.input = ModelInput(frames, every=EVERY, stride=STRIDE, min_frames=MIN_FRAMES, live_frames=LIVE_FRAMES)
         self.output = ModelOutput(labels=LABELS)
         self.time_constant_s = float(config["time_constant_s"])
         self._data = GenreWindows(

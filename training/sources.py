@@ -151,11 +151,21 @@ def audio_rows(data: Path) -> tuple[Path, list[dict[str, str]]]:
         raise ConfigError(msg) from error
 
 
+def list_audio(data: Path) -> FrameSet:
+    """Return what ``manifest.csv`` says of its clips, without their frames."""
+    _, rows = audio_rows(data)
+    return _audio_set(rows, [np.empty((0, SPEC.n_mels), np.float32)] * len(rows))
+
+
 def read_audio(data: Path) -> FrameSet:
     """Run the clips of ``manifest.csv`` through the service's own features, at all 50 frames a second."""
     folder, rows = audio_rows(data)
+    return _audio_set(rows, [audio_log_mel(folder / row["path"]) for row in rows])
+
+
+def _audio_set(rows: list[dict[str, str]], clips: list[F32]) -> FrameSet:
     return pack(
-        [audio_log_mel(folder / row["path"]) for row in rows],
+        clips,
         frames_per_second=SPEC.frames_per_second,
         name=[row["path"] for row in rows],
         dataset=[row["dataset"] for row in rows],

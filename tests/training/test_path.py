@@ -76,9 +76,24 @@ def test_manifest_and_card_state_both_sets(run: Path) -> None:
 def test_evaluate_reports_every_set(run: Path, data: Path) -> None:
     text = command("training.evaluate", "genre", "--data", data, "--model", run / "model", "--json")
     report = json.loads(text)
-    assert set(report) == {"gtzan", "fma-small"}
+    assert {"gtzan", "fma-small", "music, gtzan", "perhaps music, fma-small", "music, sounds"} <= set(report)
     assert {"n", "clip_accuracy", "window_accuracy", "ece", "recall"} <= set(report["gtzan"])
     assert report["gtzan"]["n"] == 4
+    negative = [part for name, part in report.items() if name.startswith("not music")]
+    assert sum(part["n"] for part in negative) == 8
+    assert all(0.0 <= part["never_confident"] <= 1.0 for part in negative)
+    assert report["music, gtzan"]["windows"] == 4 * 28
+    assert report["music, sounds"]["n"] == 2
+    assert report["sound beside features, gtzan valid"]["n"] == 1
+
+
+def test_switching_is_measured_for_every_setting(run: Path, data: Path) -> None:
+    text = command("training.evaluate", "genre-switch", "--data", data, "--model", run / "model", "--json")
+    report = json.loads(text)
+    first = next(iter(report.values()))
+    assert {"changes", "switch_s_median", "false_a_minute", "right_at_3.1_s", "right_at_20_s", "ece"} <= set(first)
+    assert {name.partition(",")[0] for name in report} == {"gtzan", "fma-small"}
+    assert "gtzan, from silence" in report
 
 
 def test_training_continues_where_it_stopped(run: Path) -> None:
