@@ -6,9 +6,11 @@
   const LABELS = ["Electronic", "Hip-Hop", "Jazz", "Rock", "Pop", "Folk", "Reggae"];
   let seq = 0;
   let time_s = 0;
+  const counts = { hello: 0 };
+  const count = (type) => (type === "hello" ? 0 : (counts[type] = (counts[type] ?? 0) + 1));
 
   class FastLine extends EventTarget {
-    static OPEN = 1;
+    OPEN = 1;
     readyState = 1;
     binaryType = "arraybuffer";
     constructor() {
@@ -21,7 +23,7 @@
     }
     close() {}
     say(type, data, number = ++seq) {
-      this.onmessage?.({ data: JSON.stringify({ v: 1, type, session: "k3f9", seq: number, time_s, data }) });
+      this.onmessage?.({ data: JSON.stringify({ v: 1, type, session: "k3f9", seq: number, nth: count(type), time_s, data }) });
     }
     columns() {
       const buffer = new ArrayBuffer(24 + COLUMNS * BANDS);
@@ -30,6 +32,7 @@
       view.setUint8(1, 1);
       view.setUint16(2, BANDS, true);
       view.setUint16(4, COLUMNS, true);
+      view.setUint16(6, count("spectrum") % 65_536, true);
       view.setBigUint64(8, BigInt(++seq), true);
       view.setFloat64(16, time_s, true);
       new Uint8Array(buffer, 24).fill(60 + (seq % 150));
@@ -53,7 +56,7 @@
     genre() {
       const first = Math.floor(time_s / 240) % LABELS.length;
       const top = LABELS.map((_, i) => ({ label: LABELS[(first + i) % LABELS.length], p: 0.6 / 2 ** i })).slice(0, 5);
-      return { label: top[0].label, confidence: 0.6, age_s: 0, music: 0.97, top };
+      return { label: top[0].label, confidence: 0.6, state: "music", age_s: 0, music: 0.97, top };
     }
   }
   window.WebSocket = FastLine;

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from websockets.exceptions import ConnectionClosed, InvalidProxy, InvalidStatus
+from websockets.frames import CloseCode
 
 from stream_analyzer.errors import ConfigError, ProtocolError
 from stream_analyzer.subscription import Choice, Place, parse_subscription
@@ -103,6 +104,9 @@ def fatal(error: Exception, endpoint: Endpoint) -> ConfigError | None:
         return ConfigError(f"{url}: untrusted certificate ({error.verify_message}); name its CA in SSL_CERT_FILE")
     if isinstance(error, InvalidProxy):
         return ConfigError(f"{url}: {error}; check the proxy settings of the environment")
+    asks = "check the token" if endpoint.token else "it asks for a token"
+    if isinstance(error, ConnectionClosed) and error.rcvd and error.rcvd.code == CloseCode.POLICY_VIOLATION:
+        return ConfigError(f"{url} refuses: {_one_line(error.rcvd.reason)}; {asks}")
     if not isinstance(error, InvalidStatus):
         return None
     status = error.response.status_code
@@ -110,7 +114,7 @@ def fatal(error: Exception, endpoint: Endpoint) -> ConfigError | None:
         return None
     said = _one_line(bytes(error.response.body or b"").decode(errors="replace"))
     hint: dict[int, str] = {
-        HTTPStatus.UNAUTHORIZED: "check the token" if endpoint.token else "it asks for a token",
+        HTTPStatus.UNAUTHORIZED: asks,
         HTTPStatus.NOT_FOUND: "is that a Stream Analyzer?",
         HTTPStatus.OK: "is that a Stream Analyzer?",
     }

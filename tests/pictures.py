@@ -9,7 +9,6 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from stream_analyzer.wire import SPECTRUM_HEADER
 from tests import chromium
 from tests.real_process import ROOT
 from tests.scripted import GENRE, TEMPO, Scripted, set_so_far, status
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 FOLDER = ROOT / "tests" / "pictures"
+COLUMN = bytes(max(0, 190 - band) for band in range(128))  # a spectrogram that looks the same wherever it stands
 COMPARE = (ROOT / "tests" / "web" / "compare.js").read_text()
 MOST_MEAN = 1.5  # of 255, over all cells
 MOST_FAR = 0.004  # part of the cells that differ by more than 40 of 255
@@ -79,11 +79,11 @@ def take(browser: Browser, mode: Mode) -> bytes:
     page.evaluate(WORDLESS)
     analyzer.time_s -= COLUMNS / 50
     for _ in range(COLUMNS // 100):
-        _send_columns(analyzer, 100)
+        analyzer.send_columns(100, column=COLUMN)
     for _ in range(ATTEMPTS):
         analyzer.send("tempo", TEMPO)
         analyzer.send("genre", GENRE)
-        _send_columns(analyzer, 5)
+        analyzer.send_columns(5, column=COLUMN)
         analyzer.send("status", status(mode.state))
         page.wait_for_function(SETTLED, arg=mode.state)
         picture = page.screenshot(full_page=mode.width < 600, omit_background="overlay" in mode.query)
@@ -92,13 +92,6 @@ def take(browser: Browser, mode: Mode) -> bytes:
             return picture
     msg = f"the page does not stay {mode.state}: this machine is too slow"
     raise AssertionError(msg)
-
-
-def _send_columns(analyzer: Scripted, count: int) -> None:
-    """Send a spectrogram that looks the same wherever it stands: each band of one level."""
-    column = bytes(max(0, 190 - band) for band in range(128))
-    analyzer.time_s += count / 50
-    analyzer.send_raw(SPECTRUM_HEADER.pack(1, 1, 128, count, 1, 1, analyzer.time_s) + column * count)
 
 
 def difference(page: Page, before: bytes, after: bytes) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import mimetypes
+import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -112,7 +113,7 @@ class Scripted:
         self._counts: Counter[str] = Counter()
         self.time_s = start_s
         page.route(f"{URL}**", self._file)
-        page.route_web_socket("ws://analyzer.test/ws", self._connected)
+        page.route_web_socket(re.compile(r"ws://analyzer\.test/ws\?"), self._connected)
 
     def open(self, query: str = "") -> None:
         """Load the page and greet it."""
@@ -129,15 +130,14 @@ class Scripted:
         head = {"v": 1, "type": kind, "session": SESSION, **place}
         self.send_raw(json.dumps(head | {"data": data}))
 
-    def send_columns(self, count: int, *, level: int) -> None:
-        """Send ``count`` spectrum columns of one level."""
+    def send_columns(self, count: int, *, level: int = 0, column: bytes = b"") -> None:
+        """Send ``count`` spectrum columns of one level, or each like ``column``."""
         self._seq += 1
         self._counts["spectrum"] += 1
         self.time_s += count / 50
         nth = self._counts["spectrum"] % NTH_MODULUS
-        self.send_raw(
-            SPECTRUM_HEADER.pack(1, 1, 128, count, nth, self._seq, self.time_s) + bytes([level]) * (128 * count)
-        )
+        header = SPECTRUM_HEADER.pack(1, 1, 128, count, nth, self._seq, self.time_s)
+        self.send_raw(header + (column or bytes([level]) * 128) * count)
 
     def send_raw(self, payload: str | bytes) -> None:
         """Send a frame as it is."""

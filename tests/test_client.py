@@ -200,6 +200,7 @@ async def test_nobody_there_is_told_until_somebody_is(collect: Collect, waits: l
     [
         (Act(status=HTTPStatus.UNAUTHORIZED), None, ConfigError, "401 Unauthorized; not now; it asks for a token"),
         (Act(status=HTTPStatus.UNAUTHORIZED), "s3cret", ConfigError, "401 Unauthorized; not now; check the token"),
+        (Act(closes=1008), None, ConfigError, "as the test wants; it asks for a token"),
         (Act(status=HTTPStatus.FORBIDDEN), None, ConfigError, "403 Forbidden; not now"),
         (Act(status=HTTPStatus.NOT_FOUND), None, ConfigError, "404 Not Found; not now; is that a Stream Analyzer?"),
         (Act(status=HTTPStatus.BAD_REQUEST), None, ConfigError, "400 Bad Request; not now"),

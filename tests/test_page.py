@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests import chromium
+from tests.node import find as find_node
 from tests.reading import PROBES, probe, text, until, until_situation
 from tests.real_process import ROOT, serve
 from tests.scripted import GENRE, LEVEL, TEMPO, Scripted, status
@@ -224,7 +222,7 @@ def test_page_is_small_and_asks_nobody_else() -> None:
 
 
 def test_pure_modules() -> None:
-    node = shutil.which("node") or shutil.which("node", path=str(Path(sys.executable).parent))
+    node = find_node()
     if node is None:
         pytest.skip("no Node here: apt-get install nodejs")
     tests = sorted(str(path) for path in (ROOT / "tests" / "web").glob("*.test.mjs"))

@@ -1,19 +1,19 @@
 // @ts-check
 /**
- * Wires the page: socket -> protocol -> state -> one drawing in the animation frame after something came, none while nobody
+ * Wires the page: client -> state -> one drawing in the animation frame after something came, none while nobody
  * can see it. Between two of them the browser's compositor scrolls the spectrogram by itself.
  */
 
+/** @import {Received} from "./client.js" */
 /** @import {SpectrumScale} from "./protocol.js" */
 /** @import {Action, State} from "./state.js" */
 
 import { frequencyAxis, secondsFor, timeAxis, windows } from "./axes.js";
+import { Follower, Stream, TYPES } from "./client.js";
 import { Details } from "./details.js";
 import { Meter } from "./meter.js";
 import { palette, RAMPS } from "./palette.js";
-import { decodeBinary, decodeText } from "./protocol.js";
 import { SetSoFar } from "./set.js";
-import { Socket } from "./socket.js";
 import { Spectrum } from "./spectrum.js";
 import { INITIAL, latency, reduce } from "./state.js";
 import { PAGE } from "./strings.js";
@@ -130,32 +130,35 @@ function draw(now) {
   shownAt = now;
 }
 
-const url = new URL("ws", location.href);
-url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-const socket = new Socket(url.href, {
+const follower = new Follower({ resume: false }); // what was meanwhile is told by /timeline
+const stream = new Stream(new URL("ws", location.href).href, {
   open: () => dispatch({ kind: "open", at: performance.now() }),
   lost: (wait_s) => dispatch({ kind: "lost", at: performance.now(), wait_s }),
-  text: (json) => {
-    const message = decodeText(json);
-    if (message) dispatch({ kind: "message", at: performance.now(), message });
+  message: (message) => {
+    for (const event of follower.follow(message)) receive(event);
   },
-  binary: (buffer) => {
-    const columns = decodeBinary(buffer);
-    if (!columns) return;
-    spectrum.push(columns);
-    dispatch({ kind: "columns", at: performance.now(), seq: columns.seq, time_s: columns.time_s });
-  },
-});
+}, { types: TYPES, resume: false });
+
+/** @param {Received} event */
+function receive(event) {
+  if (event.type === "lost") return;
+  if (event.type === "gap") {
+    dispatch({ kind: "gap", missed: event.data.missed ?? 0 });
+    return;
+  }
+  if (event.type === "spectrum") spectrum.push(event);
+  dispatch({ kind: "message", at: performance.now(), message: event });
+}
 
 const places = new ResizeObserver(layOut);
 places.observe(byId("waterfall"));
 places.observe(byId("set-plot"));
 dark.addEventListener("change", recolour);
 calm.addEventListener("change", () => spectrum.reduceMotion(calm.matches));
-addEventListener("online", () => socket.retryNow());
+addEventListener("online", () => stream.retryNow());
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) return;
-  socket.retryNow();
+  stream.retryNow();
   wake();
 });
 setInterval(() => document.hidden || wake(), TEXT_EVERY_MS);

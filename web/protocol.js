@@ -21,10 +21,18 @@
  */
 
 /**
- * @typedef {{time_s: number, session: string, seq: number}} Head
+ * @typedef {{bpm: number, confidence: number, alternatives: Alternative[]}} SummaryTempo
+ * @typedef {{label: string, confidence: number, scores: Record<string, number>}} SummaryGenre
+ * @typedef {{duration_s: number, tempo: SummaryTempo | null, genre: SummaryGenre | null, music: number}} Summary
+ * @typedef {{bands: number, columns: number, levels: Uint8Array}} Spectrum columns * bands levels, oldest column first, low band first
+ */
+
+/**
+ * @typedef {{time_s: number, session: string, seq: number, nth: number}} Head
  * @typedef {Head & ({type: "hello", data: Hello} | {type: "tempo", data: Tempo} | {type: "genre", data: Genre}
- *   | {type: "level", data: Level} | {type: "status", data: Status})} Message
- * @typedef {{time_s: number, seq: number, bands: number, columns: number, levels: Uint8Array}} SpectrumFrame
+ *   | {type: "level", data: Level} | {type: "status", data: Status} | {type: "summary", data: Summary}
+ *   | {type: "spectrum", data: Spectrum})} Message
+ * @typedef {Exclude<Message["type"], "hello">} MessageType
  * @typedef {Record<string, unknown>} Fields
  */
 
@@ -71,6 +79,20 @@ function oneOf(value, allowed) {
 /** @param {Fields} one */
 const score = (one) => ({ label: text(one.label), p: number(one.p) });
 
+/** @param {Fields} data */
+const alternatives = (data) =>
+  list(data.alternatives).map(fields).map((one) => ({ bpm: number(one.bpm), salience: number(one.salience) }));
+
+/** @param {Fields} tempo */
+const summaryTempo = (tempo) => ({ bpm: number(tempo.bpm), confidence: number(tempo.confidence), alternatives: alternatives(tempo) });
+
+/** @param {Fields} genre */
+const summaryGenre = (genre) => ({
+  label: text(genre.label),
+  confidence: number(genre.confidence),
+  scores: Object.fromEntries(Object.entries(fields(genre.scores)).map(([label, p]) => [label, number(p)])),
+});
+
 /** @type {Record<string, (data: Fields) => unknown>} */
 const READERS = {
   hello: (data) => {
@@ -109,7 +131,7 @@ const READERS = {
     confidence: number(data.confidence),
     state: oneOf(data.state, TEMPO_STATES),
     age_s: number(data.age_s, 0),
-    alternatives: list(data.alternatives).map(fields).map((one) => ({ bpm: number(one.bpm), salience: number(one.salience) })),
+    alternatives: alternatives(data),
   }),
   genre: (data) => ({
     label: text(data.label ?? ""),
@@ -134,6 +156,12 @@ const READERS = {
     clients: number(data.clients, 0),
     latency_s: number(data.latency_s, 0),
   }),
+  summary: (data) => ({
+    duration_s: number(data.duration_s),
+    tempo: data.tempo ? summaryTempo(fields(data.tempo)) : null,
+    genre: data.genre ? summaryGenre(fields(data.genre)) : null,
+    music: number(data.music),
+  }),
 };
 
 /**
@@ -146,8 +174,8 @@ export function decodeText(json) {
     const envelope = fields(JSON.parse(json));
     const type = text(envelope.type);
     if (envelope.v !== VERSION || !Object.hasOwn(READERS, type)) return null;
-    const head = { type, time_s: number(envelope.time_s, 0), session: text(envelope.session, ""), seq: number(envelope.seq, 0) };
-    return /** @type {Message} */ ({ ...head, data: READERS[type](fields(envelope.data)) });
+    const place = { session: text(envelope.session, ""), seq: number(envelope.seq, 0), nth: number(envelope.nth, 0) };
+    return /** @type {Message} */ ({ type, ...place, time_s: number(envelope.time_s, 0), data: READERS[type](fields(envelope.data)) });
   } catch (error) {
     if (error instanceof Malformed || error instanceof SyntaxError) return null;
     throw error;
@@ -158,16 +186,18 @@ export function decodeText(json) {
  * Decode a binary frame; little-endian "<BBHHHQd" and then columns * bands levels, oldest column first, low band first.
  * The levels are a view into the buffer, not a copy.
  * @param {ArrayBuffer} buffer
- * @returns {SpectrumFrame | null}
+ * @param {string} session that of hello: the frame carries none
+ * @returns {Message | null}
  */
-export function decodeBinary(buffer) {
+export function decodeBinary(buffer, session) {
   if (buffer.byteLength < HEADER_BYTES) return null;
   const view = new DataView(buffer);
   if (view.getUint8(0) !== VERSION || view.getUint8(1) !== SPECTRUM) return null;
   const bands = view.getUint16(2, true);
   const columns = view.getUint16(4, true);
+  const nth = view.getUint16(6, true);
   const seq = Number(view.getBigUint64(8, true));
   const time_s = view.getFloat64(16, true);
   if (buffer.byteLength !== HEADER_BYTES + bands * columns || bands === 0 || !Number.isFinite(time_s)) return null;
-  return { time_s, seq, bands, columns, levels: new Uint8Array(buffer, HEADER_BYTES) };
+  return { type: "spectrum", session, seq, nth, time_s, data: { bands, columns, levels: new Uint8Array(buffer, HEADER_BYTES) } };
 }

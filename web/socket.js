@@ -6,7 +6,8 @@
 
 const SHORTEST_S = 0.5;
 const LONGEST_S = 10;
-const SILENCE_S = 6; // several times as long as the analyzer is ever quiet while sound flows
+const ABNORMAL = 1006; // of whatever went wrong a browser tells a page no more
+const SILENCE_S = 6; // several times as long as the analyzer is ever quiet
 
 /**
  * Seconds to wait before attempt number `attempt` (0 for the first after a loss): between 0.5 s and a bound that doubles
@@ -22,9 +23,14 @@ export function backoff(attempt, random) {
 /**
  * @typedef {object} Listener
  * @property {() => void} open the line is up
- * @property {(wait_s: number) => void} lost the line is down; the next attempt comes in `wait_s`
+ * @property {(wait_s: number, reason: string, code: number) => void} lost the line is down; the next attempt comes in `wait_s`
  * @property {(json: string) => void} text
  * @property {(buffer: ArrayBuffer) => void} binary
+ *
+ * @typedef {object} SocketOptions
+ * @property {number} [silence_s] how much longer than usual the line may be silent
+ * @property {string} [greeting] what is said first
+ * @property {typeof WebSocket} [WebSocket]
  */
 
 export class Socket {
@@ -34,12 +40,20 @@ export class Socket {
   #watchdog = 0;
   #url;
   #listener;
+  #options;
 
-  /** @param {string} url @param {Listener} listener */
-  constructor(url, listener) {
+  /** @param {() => string} url asked before each attempt @param {Listener} listener @param {SocketOptions} [options] */
+  constructor(url, listener, options = {}) {
     this.#url = url;
     this.#listener = listener;
+    this.#options = options;
     this.#connect();
+  }
+
+  /** End it: no attempt follows. */
+  close() {
+    clearTimeout(this.#retry);
+    if (this.#line) this.#drop(this.#line);
   }
 
   /** Try at once instead of waiting out the back-off; nothing happens while a line is up or being set up. */
@@ -50,10 +64,11 @@ export class Socket {
   }
 
   #connect() {
-    const line = new WebSocket(this.#url);
+    const line = new (this.#options.WebSocket ?? WebSocket)(this.#url());
     this.#line = line;
     line.binaryType = "arraybuffer";
     line.onopen = () => {
+      if (this.#options.greeting) line.send(this.#options.greeting);
       this.#listener.open();
       this.#listen();
     };
@@ -63,34 +78,34 @@ export class Socket {
       if (typeof data === "string") this.#listener.text(data);
       else this.#listener.binary(data);
     };
-    line.onclose = () => this.#lost(line);
+    line.onclose = ({ code, reason }) => this.#lost(line, reason || (code === ABNORMAL ? "no connection" : `code ${code}`), code);
     this.#listen();
   }
 
   /** Start the watchdog anew. */
   #listen() {
     clearTimeout(this.#watchdog);
-    this.#watchdog = setTimeout(() => this.#renew(), SILENCE_S * 1000);
+    this.#watchdog = setTimeout(() => this.#renew(), (SILENCE_S + (this.#options.silence_s ?? 0)) * 1000);
   }
 
   #renew() {
     const line = this.#line;
     if (!line) return;
-    if (line.readyState !== WebSocket.OPEN) {
-      this.#lost(line);
+    if (line.readyState !== line.OPEN) {
+      this.#lost(line, "no answer in time", ABNORMAL);
       return;
     }
     this.#drop(line);
     this.#connect();
   }
 
-  /** @param {WebSocket} line */
-  #lost(line) {
+  /** @param {WebSocket} line @param {string} reason @param {number} code */
+  #lost(line, reason, code) {
     if (this.#line !== line) return;
     this.#drop(line);
     const wait_s = backoff(this.#attempt++, Math.random());
     this.#retry = setTimeout(() => this.#connect(), wait_s * 1000);
-    this.#listener.lost(wait_s);
+    this.#listener.lost(wait_s, reason, code);
   }
 
   /** @param {WebSocket} line */

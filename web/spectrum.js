@@ -5,7 +5,7 @@
  * its speed follows the analyzer's clock.
  */
 
-/** @import {SpectrumFrame, SpectrumScale} from "./protocol.js" */
+/** @import {Spectrum as Columns, SpectrumScale} from "./protocol.js" */
 
 const KEPT_S = 26;
 const AHEAD_S = 20; // room on the strip for what is to come; then it starts anew
@@ -91,8 +91,8 @@ export class Spectrum {
     this.#startAt(this.#shown());
   }
 
-  /** Take in columns; audio that is missing between them becomes a gap of its length. @param {SpectrumFrame} frame */
-  push({ time_s, bands, columns, levels }) {
+  /** Take in columns; audio that is missing between them becomes a gap of its length. @param {{time_s: number, data: Columns}} message */
+  push({ time_s, data: { bands, columns, levels } }) {
     if (bands !== this.#scale.bands) return;
     this.#expected_s += columns / this.#scale.columns_per_s;
     const missing_s = time_s - this.#expected_s;

@@ -11,7 +11,7 @@ import { join, prolong } from "./timeline.js";
 
 /**
  * @template T
- * @typedef {{data: T, at: number, seq: number}} Received a value, when it came and its place in the session
+ * @typedef {{data: T, at: number}} Received a value, and when it came
  */
 
 /**
@@ -22,7 +22,6 @@ import { join, prolong } from "./timeline.js";
  * @property {string} session
  * @property {number} time_s sample clock of the newest message
  * @property {number} movedAt when that clock last moved
- * @property {number | null} seq the newest message of a live stream, to see what was skipped; null before it flows
  * @property {number} skipped messages that this page was too slow to be sent
  * @property {Hello | null} hello
  * @property {Received<Tempo> | null} tempo
@@ -37,7 +36,7 @@ import { join, prolong } from "./timeline.js";
 
 /**
  * @typedef {{kind: "open", at: number} | {kind: "lost", at: number, wait_s: number}
- *   | {kind: "message", at: number, message: Message} | {kind: "columns", at: number, seq: number, time_s: number}
+ *   | {kind: "message", at: number, message: Message} | {kind: "gap", missed: number}
  *   | {kind: "timeline", session: string, rows: readonly Row[]} | {kind: "show", ratio: number}} Action
  *
  * @typedef {"connecting" | "offline" | "device_lost" | "ended" | "starting" | "silent" | "stalled" | "clipping" | "degraded"
@@ -56,7 +55,6 @@ export const INITIAL = Object.freeze({
   session: "",
   time_s: 0,
   movedAt: -Infinity,
-  seq: null,
   skipped: 0,
   hello: null,
   tempo: null,
@@ -85,19 +83,13 @@ export function reduce(state, action) {
     }
     case "message":
       return receive(state, action.message, action.at);
-    case "columns": // the only kind that is never repeated to a late joiner, so counting starts with it
-      return { ...count(state, action.seq, true), ...clock(state, action.time_s, action.at) };
+    case "gap":
+      return { ...state, skipped: state.skipped + action.missed };
     case "timeline":
       return action.session === state.session ? { ...state, rows: join(action.rows, state.rows) } : state;
     case "show":
       return { ...state, ratio: action.ratio };
   }
-}
-
-/** @param {State} state @param {number} seq @param {boolean} live */
-function count(state, seq, live) {
-  if (state.seq === null) return live ? { ...state, seq } : state;
-  return seq > state.seq ? { ...state, seq, skipped: state.skipped + seq - state.seq - 1 } : state;
 }
 
 /** @param {State} state @param {number} time_s @param {number} at */
@@ -107,29 +99,30 @@ function clock(state, time_s, at) {
 
 /** @param {State} state @param {Message} message @param {number} at @returns {State} */
 function receive(state, message, at) {
-  const { type, session, seq } = message;
+  const { type, session } = message;
   if (type === "hello") {
     const known = session === state.session ? state : { ...INITIAL, line: state.line };
-    return { ...known, session, seq: null, hello: message.data };
+    return { ...known, session, hello: message.data };
   }
-  if (seq <= (state[type]?.seq ?? -1)) return state; // repeated after a reconnection: nothing new, and no younger
-  return { ...count(state, seq, false), ...clock(state, message.time_s, at), ...value(state, message, at) };
+  return { ...state, ...clock(state, message.time_s, at), ...value(state, message, at) };
 }
 
 /** What a message changes. @param {State} state @param {Exclude<Message, {type: "hello"}>} message @param {number} at @returns {Partial<State>} */
 function value(state, message, at) {
-  const { seq } = message;
   switch (message.type) {
     case "tempo":
-      return { tempo: { data: message.data, at, seq }, rows: prolong(state.rows, message, message.time_s) };
+      return { tempo: { data: message.data, at }, rows: prolong(state.rows, message, message.time_s) };
     case "genre": {
       const slots = stableSlots(state.slots, message.data.top.map((score) => score.label));
-      return { slots, genre: { data: message.data, at, seq }, rows: prolong(state.rows, message, message.time_s) };
+      return { slots, genre: { data: message.data, at }, rows: prolong(state.rows, message, message.time_s) };
     }
     case "level":
-      return { clippedAt: message.data.clipping ? at : state.clippedAt, level: { data: message.data, at, seq } };
+      return { clippedAt: message.data.clipping ? at : state.clippedAt, level: { data: message.data, at } };
     case "status":
-      return { status: { data: message.data, at, seq } };
+      return { status: { data: message.data, at } };
+    case "spectrum":
+    case "summary":
+      return {};
   }
 }
 

@@ -4,16 +4,17 @@ import { test } from "node:test";
 
 import { decodeBinary, decodeText } from "../../web/protocol.js";
 
-const envelope = (type, data, more = {}) => JSON.stringify({ v: 1, type, session: "k3f9", seq: 7, time_s: 63.48, data, ...more });
+const envelope = (type, data, more = {}) => JSON.stringify({ v: 1, type, session: "k3f9", seq: 7, nth: 3, time_s: 63.48, data, ...more });
 const TEMPO = { bpm: 127.9, confidence: 0.83, state: "locked", age_s: 0, alternatives: [{ bpm: 63.95, salience: 0.31 }] };
 
-function columns({ bands = 4, count = 3, version = 1, kind = 1, seq = 9n, time_s = 12.5, bytes = bands * count } = {}) {
+function columns({ bands = 4, count = 3, version = 1, kind = 1, nth = 65_535, seq = 9n, time_s = 12.5, bytes = bands * count } = {}) {
   const buffer = new ArrayBuffer(24 + bytes);
   const view = new DataView(buffer);
   view.setUint8(0, version);
   view.setUint8(1, kind);
   view.setUint16(2, bands, true);
   view.setUint16(4, count, true);
+  view.setUint16(6, nth, true);
   view.setBigUint64(8, seq, true);
   view.setFloat64(16, time_s, true);
   new Uint8Array(buffer, 24).forEach((_, i, levels) => (levels[i] = i));
@@ -21,12 +22,12 @@ function columns({ bands = 4, count = 3, version = 1, kind = 1, seq = 9n, time_s
 }
 
 test("a tempo comes through with its place in the session", () => {
-  assert.deepEqual(decodeText(envelope("tempo", TEMPO)), { type: "tempo", session: "k3f9", seq: 7, time_s: 63.48, data: TEMPO });
+  assert.deepEqual(decodeText(envelope("tempo", TEMPO)), { type: "tempo", session: "k3f9", seq: 7, nth: 3, time_s: 63.48, data: TEMPO });
 });
 
 test("unknown fields and types are ignored", () => {
   assert.deepEqual(decodeText(envelope("tempo", { ...TEMPO, swing: 0.6 }, { extra: 1 })).data, TEMPO);
-  for (const type of ["summary", "beat", "__proto__", "constructor", "toString"]) assert.equal(decodeText(envelope(type, {})), null, type);
+  for (const type of ["replay", "beat", "__proto__", "constructor", "toString"]) assert.equal(decodeText(envelope(type, {})), null, type);
 });
 
 test("hello needs little and gives a scale in Hz", () => {
@@ -34,6 +35,15 @@ test("hello needs little and gives a scale in Hz", () => {
   assert.equal(data.spectrum.high_hz, 11_025);
   assert.deepEqual(data.models, [{ name: "tempo", version: "", task: "", window_s: 10, first_s: 0 }]);
   assert.equal(decodeText(envelope("hello", {})).data.source.name, "");
+});
+
+test("a summary comes through, with nothing found too", () => {
+  const found = { tempo: { bpm: 120, confidence: 0.5, alternatives: [] }, genre: { label: "Jazz", confidence: 0.7, scores: { Jazz: 0.7 } } };
+  for (const part of [found, { tempo: null, genre: null }]) {
+    const data = { duration_s: 9, music: 0.5, ...part };
+    assert.deepEqual(decodeText(envelope("summary", data)).data, data);
+  }
+  assert.equal(decodeText(envelope("summary", { duration_s: 9, music: 0.5, tempo: {}, genre: null })), null);
 });
 
 test("what is malformed is refused", () => {
@@ -44,8 +54,9 @@ test("what is malformed is refused", () => {
 });
 
 test("columns come through as a view of the frame", () => {
-  const frame = decodeBinary(columns());
-  assert.deepEqual({ ...frame, levels: [...frame.levels] }, { time_s: 12.5, seq: 9, bands: 4, columns: 3, levels: [...Array(12).keys()] });
+  const { data, ...place } = decodeBinary(columns(), "k3f9");
+  assert.deepEqual(place, { type: "spectrum", session: "k3f9", seq: 9, nth: 65_535, time_s: 12.5 });
+  assert.deepEqual({ ...data, levels: [...data.levels] }, { bands: 4, columns: 3, levels: [...Array(12).keys()] });
 });
 
 test("a binary frame of another kind, version or length is refused", () => {
