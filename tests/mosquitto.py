@@ -67,6 +67,12 @@ class Mosquitto:
             msg = "mosquitto did not start: " + " | ".join(said[-5:])
             raise RuntimeError(msg)
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process
+        return self._process.pid
+
     def kill(self) -> None:
         """Take it away at once."""
         if self._process:

@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
-from stream_analyzer.config import MqttAddress
 from stream_analyzer.errors import ConfigError
-from stream_analyzer.hub import Hub
-from stream_analyzer.messages import Encoder, Message
-from stream_analyzer.mqtt import MqttSink, host_node, tls_context
-from stream_analyzer.types import Genre, Level, Score, Spectrum, Status, Tempo
-from tests.mosquitto import PASSWORD, Mosquitto, Subscriber, kept, says, text, why_not
+from stream_analyzer.mqtt import host_node, tls_context
+from stream_analyzer.types import Spectrum
+from tests.mosquitto import PASSWORD, Mosquitto, Subscriber, kept, says, why_not
+from tests.publishing import EVENTS, GENRE, STATUS, Analyzer, following, is_up, seen, state, tempo
 
 if TYPE_CHECKING:
     import ssl
@@ -31,14 +29,6 @@ pytestmark = pytest.mark.skipif(bool(why_not()) and not MUST_RUN, reason=why_not
 
 # When a TLS handshake fails, paho-mqtt leaves the closing of its socket to the garbage collector.
 paho_leaves_sockets = pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket")
-
-GENRE = Genre(2.0, "Jazz", 0.7, "music", 0.0, 0.98, (Score("Jazz", 0.7), Score("Rock", 0.3)))
-LEVEL = Level(2.1, -20.0, -3.0, clipping=False)
-STATUS = Status(2.2, "live", "", 0.0, 0.0, 0, 0)
-
-
-def tempo(bpm: float) -> Tempo:
-    return Tempo(1.0, bpm, 0.8, "locked", 0.0, ())
 
 
 @pytest.fixture
@@ -52,48 +42,6 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     caplog.set_level(logging.CRITICAL, "stream_analyzer.mqtt.client")
     caplog.set_level(logging.INFO, "stream_analyzer.mqtt")
     return caplog
-
-
-class Analyzer:
-    """A hub to publish to by hand, and what a sink makes of it."""
-
-    def __init__(self, session: str) -> None:
-        """Begin a session."""
-        self.encoder = Encoder(session)
-        self.hub = Hub(Message("hello", json.dumps({"type": "hello", "session": session})))
-
-    def publish(self, event: Tempo | Genre | Level | Status) -> str:
-        message = self.encoder.encode(event)
-        self.hub.publish(message)
-        assert isinstance(message.payload, str)
-        return message.payload
-
-
-@asynccontextmanager
-async def following(
-    port: int, *, session: str = "aaaaaa", node: str = "hall", **more: Any
-) -> AsyncIterator[tuple[Analyzer, MqttSink]]:
-    """Run a sink while the context lasts; it ends as at the end of a file."""
-    settings = {"discovery_prefix": None, "tls": None, "user": "", "password": ""} | more
-    sink = MqttSink(MqttAddress("127.0.0.1", port, tls=bool(settings["tls"])), node=node, **settings)
-    analyzer = Analyzer(session)
-    task = asyncio.create_task(sink.follow(analyzer.hub))
-    try:
-        yield analyzer, sink
-    finally:
-        analyzer.hub.close()
-        await asyncio.wait([task], timeout=10.0 if sink.broker_state() == "up" else 0.0)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        assert task.cancelled() or task.exception() is None
-
-
-async def is_up(subscriber: Subscriber, *, start: int = 0) -> int:
-    return await subscriber.until(says("v1/availability", "online"), start=start)
-
-
-def seen(subscriber: Subscriber, kind: str) -> list[str]:
-    return [text(m) for m in subscriber.messages if m.topic.value.endswith(f"/{kind}") and m.payload]
 
 
 async def test_topics_carry_what_the_page_gets(broker: Mosquitto, validate: Callable[[dict[str, Any]], None]) -> None:
@@ -113,14 +61,6 @@ async def test_topics_carry_what_the_page_gets(broker: Mosquitto, validate: Call
         assert late == payloads | {"availability": "online"}
     # The end of the sound is said, not left to the will.
     assert (await kept(broker))["availability"] == "offline"
-
-
-EVENTS: dict[str, Tempo | Genre | Level | Status] = {
-    "tempo": tempo(128.0),
-    "genre": GENRE,
-    "level": LEVEL,
-    "status": STATUS,
-}
 
 
 async def test_the_spectrum_is_for_the_page_alone(broker: Mosquitto) -> None:
@@ -155,12 +95,6 @@ async def test_nothing_is_queued_while_the_broker_is_away(broker: Mosquitto, log
     lines = [record.getMessage().removeprefix(f"MQTT broker 127.0.0.1:{broker.port} ") for record in log.records]
     away = ["is away: the connection broke; trying again", "is away: Connection refused; trying again"]
     assert lines in (["is there", *away[:1], "is there"], ["is there", *away, "is there"]), "a line a change"
-
-
-async def state(sink: MqttSink, wanted: str) -> None:
-    async with asyncio.timeout(30.0):
-        while sink.broker_state() != wanted:
-            await asyncio.sleep(0.01)
 
 
 async def test_a_new_session_takes_back_what_the_last_one_left(broker: Mosquitto) -> None:
