@@ -7,6 +7,7 @@ of sound that is no music, and of real sound, comes from `training.evaluate_genr
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,11 +18,12 @@ from stream_analyzer.model import TfliteModel
 from training.dataset import windows_of
 from training.genres import KNOWN, LABELS, known_mask, label_index
 from training.sources import genre_files, read_genre_file
+from training.task import served
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from stream_analyzer.types import F32
+    from stream_analyzer.types import F32, F64
     from training.dataset import FrameSet, Integers
     from training.task import Predict
 
@@ -30,8 +32,20 @@ _CLIPS_AT_ONCE = 32
 ECE_BINS = 10
 
 
-def calibration_error(probabilities: F32, truth: Integers) -> float:
-    """Return the expected calibration error of the winning class (Guo et al. 2017, 10 bins of equal width).
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """How often the winning class is right at each confidence: ten bins of equal width, float64 [10] each.
+
+    ``right`` and ``confidence`` are means of a bin, 0 where ``count`` is.
+    """
+
+    count: F64
+    right: F64
+    confidence: F64
+
+
+def reliability(probabilities: F32, truth: Integers) -> Reliability:
+    """Compare the confidence in the winning class with how often it is right.
 
     Parameters
     ----------
@@ -40,20 +54,27 @@ def calibration_error(probabilities: F32, truth: Integers) -> float:
     truth
         int [n].
     """
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == truth
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = (probabilities.argmax(axis=1) == truth).astype(np.float64)
     bins = np.minimum((confidence * ECE_BINS).astype(np.int64), ECE_BINS - 1)
-    gaps = np.bincount(bins, weights=right - confidence.astype(np.float64), minlength=ECE_BINS)
-    return float(np.abs(gaps).sum() / len(truth))
+    weights = (np.ones(len(truth)), right, confidence)
+    count, hits, sums = (np.bincount(bins, weight, ECE_BINS).astype(np.float64) for weight in weights)
+    return Reliability(count, hits / np.maximum(count, 1.0), sums / np.maximum(count, 1.0))
+
+
+def calibration_error(probabilities: F32, truth: Integers) -> float:
+    """Return the expected calibration error of the winning class (Guo et al. 2017); arguments as of `reliability`."""
+    found = reliability(probabilities, truth)
+    return float(found.count @ np.abs(found.right - found.confidence) / len(truth))
 
 
 def clip_logits(frames: FrameSet, predict: Predict, *, window: int, step: int = CLIP_STEP) -> list[F32]:
-    """Return label logits [windows, labels] of each clip, from windows ``step`` frames apart."""
+    """Return all logits [windows, size] of each clip, from windows ``step`` frames apart."""
     found: list[F32] = []
     for first in range(0, len(frames), _CLIPS_AT_ONCE):
         indices = range(first, min(first + _CLIPS_AT_ONCE, len(frames)))
         cuts = [windows_of(frames.clip(index), frames=window, step=step) for index in indices]
-        logits = predict(np.concatenate(cuts))[:, : len(LABELS)]
+        logits = predict(np.concatenate(cuts))
         found += np.split(logits, np.cumsum([len(cut) for cut in cuts])[:-1])
     return found
 
@@ -72,6 +93,47 @@ def truth_of(frames: FrameSet) -> tuple[str, Integers]:
         msg = f"{dataset} has genres that are none of its labels: {', '.join(unknown)}"
         raise ConfigError(msg)
     return dataset, truth
+
+
+def clip_posterior(posteriors: list[F32]) -> F32:
+    """Return the posterior [clips, labels] of each clip: the geometric mean of its windows' [windows, labels]."""
+    return softmax(np.stack([np.log(np.maximum(posterior, 1e-9)).mean(axis=0) for posterior in posteriors]))
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A data set's clips of one split, and all that a model says of them: logits [windows, outputs] of each clip."""
+
+    clips: FrameSet
+    outputs: list[F32]
+    temperature: float
+
+    @property
+    def dataset(self) -> str:
+        """Name in `training.genres.KNOWN`."""
+        return str(self.clips.dataset[0])
+
+    def posteriors(self) -> list[F32]:
+        """Return the probabilities [windows, labels] of each clip among the labels that its set can know."""
+        logits = [rows[:, : len(LABELS)] / np.float32(self.temperature) for rows in self.outputs]
+        return [softmax(restrict(rows, self.dataset)) for rows in logits]
+
+
+def hear(frames: FrameSet, model: TfliteModel, *, split: str) -> Heard:
+    """Run ``model`` over the clips of one split.
+
+    Raises
+    ------
+    ConfigError
+        There are none.
+    """
+    rows = np.flatnonzero(frames.split == split)
+    if not len(rows):
+        msg = f"{frames.dataset[0]} has no clip of split {split!r}; choose another --split"
+        raise ConfigError(msg)
+    clips = frames.take(rows)
+    outputs = clip_logits(clips, served(model), window=model.manifest.input.frames)
+    return Heard(clips, outputs, model.manifest.calibration.temperature)
 
 
 def scores(per_clip: list[F32], truth: Integers, *, dataset: str, stride: int, temperature: float) -> dict[str, Any]:
@@ -93,8 +155,7 @@ def scores(per_clip: list[F32], truth: Integers, *, dataset: str, stride: int, t
     posteriors = [softmax(restrict(logits / np.float32(temperature), dataset)) for logits in per_clip]
     windows = np.concatenate([posterior[::stride] for posterior in posteriors])
     window_truth = np.repeat(truth, [len(posterior[::stride]) for posterior in posteriors])
-    means = np.stack([np.log(np.maximum(posterior, 1e-9)).mean(axis=0) for posterior in posteriors])
-    clips = softmax(means)
+    clips = clip_posterior(posteriors)
     guess = clips.argmax(axis=1)
     recall = {
         label: float((guess[truth == index] == index).mean())
@@ -115,19 +176,15 @@ def scores(per_clip: list[F32], truth: Integers, *, dataset: str, stride: int, t
 def evaluate(folder: Path, *, data: Path, split: str) -> dict[str, Any]:
     """Score the int8 model in ``folder`` on every genre data file in ``data``, keyed by data set."""
     model = TfliteModel(folder)
-
-    def predict(windows: F32) -> F32:
-        return np.stack([model.run(window) for window in windows])
-
     report: dict[str, Any] = {}
     for path in genre_files(data):
         frames = read_genre_file(path)
         rows = np.flatnonzero(frames.split == split)
         if not len(rows):
             continue
-        part = frames.take(rows)
+        part, predict = frames.take(rows), served(model)
         dataset, truth = truth_of(part)
-        found = clip_logits(part, predict, window=model.manifest.input.frames)
+        found = [row[:, : len(LABELS)] for row in clip_logits(part, predict, window=model.manifest.input.frames)]
         stride = -(-model.manifest.input.frames // CLIP_STEP)
         key = dataset if dataset not in report else path.stem
         report[key] = {

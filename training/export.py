@@ -16,7 +16,7 @@ import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -24,22 +24,10 @@ from stream_analyzer.features import SPEC
 from stream_analyzer.manifest import Calibration, ModelManifest, sha256_of
 from stream_analyzer.model import TfliteModel
 from training.quant import quantization_aware, to_int8
-from training.task import Predict, Task, make_task
+from training.task import Task, make_task, served
 from training.train import predictor
 
-if TYPE_CHECKING:
-    from stream_analyzer.types import F32
-
 MODEL_FILE = "model.tflite"
-
-
-def served(model: TfliteModel) -> Predict:
-    """Return a function from windows [n, frames, 128] to logits [n, size] by the int8 model, one window at a time."""
-
-    def predict(windows: F32) -> F32:
-        return np.stack([model.run(window) for window in windows])
-
-    return predict
 
 
 def side_by_side(float_rows: list[dict[str, Any]], int8_rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 
@@ -37,8 +37,8 @@ class Sources:
     split: str
 
 
-def learning_curve(run: Path, scores: dict[str, str]) -> Figure:
-    """Draw the loss and ``scores`` (key in ``log.jsonl`` -> name) over the run's float phase and then its int8 phase.
+def logged(run: Path) -> list[dict[str, Any]]:
+    """Return the rows of a run's ``log.jsonl``.
 
     Raises
     ------
@@ -47,10 +47,18 @@ def learning_curve(run: Path, scores: dict[str, str]) -> Figure:
     """
     path = run / "log.jsonl"
     try:
-        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        return [json.loads(line) for line in path.read_text().splitlines()]
     except OSError as error:
         msg = f"can't read {path}: {error.strerror}; name the folder of a training run with --run"
         raise ConfigError(msg) from error
+    except ValueError as error:
+        msg = f"{path} is no log of a training run ({error}); name another with --run"
+        raise ConfigError(msg) from error
+
+
+def learning_curve(run: Path, scores: dict[str, str]) -> Figure:
+    """Draw the loss and ``scores`` (key in the run's log -> name) over its float phase and then its int8 phase."""
+    rows = logged(run)
     last = max((row["step"] for row in rows if row["phase"] == "float"), default=0)
     steps = [row["step"] + (last if row["phase"] == "int8" else 0) for row in rows]
     figure, (above, below) = plt.subplots(2, 1, figsize=(7.0, 5.0), sharex=True, layout="constrained")
@@ -68,10 +76,12 @@ def learning_curve(run: Path, scores: dict[str, str]) -> Figure:
     return figure
 
 
-def spectrograms(windows: dict[str, F32], *, frames_per_second: float, columns: int = 2) -> Figure:
-    """Draw log-mel windows [frames, 128] (title -> window), loudest point black."""
+def spectrograms(
+    windows: dict[str, F32], *, frames_per_second: float, columns: int = 2, panel: tuple[float, float] = (4.0, 2.0)
+) -> Figure:
+    """Draw log-mel windows [frames, 128] (title -> window), loudest point black; ``panel`` is in inch."""
     count = -(-len(windows) // columns)
-    size = (4.0 * columns, 2.0 * count)
+    size = (panel[0] * columns, panel[1] * count)
     figure, grid = plt.subplots(count, columns, figsize=size, squeeze=False, sharey=True, layout="constrained")
     bands_hz = mel_frequencies(SPEC.n_mels + 2, fmin_hz=SPEC.fmin_hz, fmax_hz=SPEC.fmax_hz)[1:-1]
     ticks = [int(abs(bands_hz - hz).argmin()) for hz in TICKS_HZ]

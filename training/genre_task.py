@@ -85,7 +85,9 @@ class GenreTask:
         found = {}
         for frames in self._data.valid:
             dataset, truth = truth_of(frames)
-            logits = clip_logits(frames, predict, window=self.input.frames, step=step)
+            logits = [
+                row[:, : len(LABELS)] for row in clip_logits(frames, predict, window=self.input.frames, step=step)
+            ]
             stride = -(-self.input.frames // step)
             found[dataset] = scores(logits, truth, dataset=dataset, stride=stride, temperature=temperature)
         return found
@@ -107,7 +109,8 @@ class GenreTask:
         sets = []
         for frames in self._data.valid:
             dataset, truth = truth_of(frames)
-            logits = clip_logits(frames, predict, window=self.input.frames, step=self.input.frames)
+            found = clip_logits(frames, predict, window=self.input.frames, step=self.input.frames)
+            logits = [row[:, : len(LABELS)] for row in found]
             window_truth = np.repeat(truth, [len(row) for row in logits])
             sets.append((restrict(np.concatenate(logits), dataset), window_truth))
 

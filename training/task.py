@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     import numpy.typing as npt
     import tensorflow as tf
     import tf_keras as keras
 
     from stream_analyzer.manifest import ModelInput, ModelOutput
+    from stream_analyzer.model import TfliteModel
     from stream_analyzer.types import F32
 
 # float32 windows [n, frames, 128] -> float32 logits [n, size]
@@ -84,3 +86,12 @@ def make_task(config: dict[str, Any], prepared: Path) -> Task:
     module = import_module(f"training.{config['task']}_task")
     task: Task = module.make_task(config, prepared)
     return task
+
+
+def served(model: TfliteModel) -> Predict:
+    """Return a function from windows [n, frames, 128] to logits [n, size] by the int8 model, one window at a time."""
+
+    def predict(windows: F32) -> F32:
+        return np.stack([model.run(window) for window in windows])
+
+    return predict

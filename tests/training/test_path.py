@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from stream_analyzer.manifest import load_manifest
 from stream_analyzer.model import TfliteModel
@@ -102,3 +104,21 @@ def test_training_continues_where_it_stopped(run: Path) -> None:
     train = ("training.train", ROOT / "training/configs/genre.toml", "--prepared", run / "data")
     command(*train, "--out", run / "run", *overrides)
     assert (run / "run" / "log.jsonl").read_text() == log
+
+
+def test_report_draws_pictures_and_tables_into_the_model_folder(run: Path) -> None:
+    model = run / "model"
+    command("training.report", "genre", "--run", run / "run", "--prepared", run / "data", "--model", model)
+    sizes = {"confusion": (880, 416), "reliability": (720, 336), "examples": (840, 272), "learning": (560, 400)}
+    for name, size in sizes.items():
+        with Image.open(model / f"{name}.png") as picture:
+            picture.load()
+            assert picture.size == size
+        assert 3_000 < (model / f"{name}.png").stat().st_size < 150_000
+    tables = (model / "genres.md").read_text()
+    assert "| Electronic | genre | 2 | 1 |" in tables
+    assert "| Blues | genre | 0 | 0 | - | - | 2 | 1 |" in tables
+    assert "| Soundtrack | no | 0 | 0 | - | - | 0 | 0 | - | - |" in tables
+    assert load_manifest(model).sha256[:16] in tables
+    linked = re.findall(r"\]\((\w+\.\w+)\)", (model / "CARD.md").read_text())
+    assert {*(f"{name}.png" for name in sizes), "genres.md"} == set(linked)
