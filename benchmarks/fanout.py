@@ -91,7 +91,7 @@ def listening(clients: int, *, seconds: float) -> Row:
 
 def whole_service(options: tuple[str, ...], env: dict[str, str], clients: int, *, seconds: float) -> Row:
     """Let so many clients follow all that the service sends; return its cost and what it says of lost sound."""
-    with serve(*options, "--max-clients", str(clients + 1), env=env) as service:
+    with serve(*options, "--max-clients", str(2 * clients), "--max-per-address", str(2 * clients), env=env) as service:
         port = service.address.rsplit(":", maxsplit=1)[1]
         with (
             connect(f"ws://{service.address}/ws?types=status", max_queue=None) as watch,

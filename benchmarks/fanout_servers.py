@@ -21,7 +21,7 @@ from stream_analyzer.fanout import Fanout
 from stream_analyzer.messages import Encoder, Message
 from stream_analyzer.resources import resource_folder
 from stream_analyzer.types import Alternative, Genre, Level, Score, Tempo
-from stream_analyzer.web_server import WebServer
+from stream_analyzer.web_server import Serving, WebServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -58,7 +58,8 @@ async def ours() -> AsyncIterator[Served]:
         for message in messages:
             fanout.put(message)
 
-    async with WebServer(fanout, resource_folder("web"), answers={}).listen("127.0.0.1", 0) as url:
+    serving = Serving("127.0.0.1", 0, max_clients=MANY, max_per_address=MANY)
+    async with WebServer(fanout, resource_folder("web"), serving=serving, answers={}).listen() as url:
         yield int(url.rsplit(":", maxsplit=1)[1].strip("/")), publish, fanout.counters
 
 

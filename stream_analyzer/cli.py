@@ -121,11 +121,11 @@ def _add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
 
 def _set_up_logging(level: str) -> None:
     logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    if level != "debug":
-        # A port scanner is no fault of ours; its broken handshakes need no traceback each.
-        # What the MQTT client finds wrong, our own line says.
-        for library in ("websockets", "stream_analyzer.mqtt.client"):
-            logging.getLogger(library).setLevel(logging.CRITICAL)
+    # A port scanner is no fault of ours; its broken handshakes need no traceback each. And what websockets writes to
+    # debug holds whole requests, with the tokens in them.
+    logging.getLogger("websockets").setLevel(logging.INFO if level == "debug" else logging.CRITICAL)
+    if level != "debug":  # what the MQTT client finds wrong, our own line says
+        logging.getLogger("stream_analyzer.mqtt.client").setLevel(logging.CRITICAL)
 
 
 def _report(group: BaseExceptionGroup[StreamAnalyzerError]) -> int:
@@ -162,11 +162,11 @@ def _load_models(settings: Settings) -> Models:
 def _run(_options: argparse.Namespace, settings: Settings) -> int:
     import asyncio  # noqa: PLC0415
 
-    from stream_analyzer import pipeline  # noqa: PLC0415
+    from stream_analyzer import login, pipeline  # noqa: PLC0415
     from stream_analyzer.threads import DaemonThreads  # noqa: PLC0415
 
     def announce(url: str) -> None:
-        _note(f"Stream Analyzer {__version__}: open {url} in a browser; Ctrl-C ends")
+        _note(f"Stream Analyzer {__version__}: open {login.link(url, serving.access)} in a browser; Ctrl-C ends")
 
     async def serve() -> None:
         asyncio.get_running_loop().set_default_executor(DaemonThreads())
@@ -178,15 +178,14 @@ def _run(_options: argparse.Namespace, settings: Settings) -> int:
             source,
             models,
             channel=settings.channel,
-            host=settings.host,
-            port=settings.port,
-            max_clients=settings.max_clients,
+            serving=serving,
             announce=announce,
             write_line=_write_line if settings.json else None,
             mqtt=mqtt,
             osc=osc,
         )
 
+    serving = login.serving(settings)
     mqtt, osc = _mqtt_sink(settings), _osc_sink(settings)
     source = _choose_source(settings)
     models = _load_models(settings)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from stream_analyzer.access import is_origin
 from stream_analyzer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ PCM_FORMATS = ("s16le", "f32le")
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _NODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _TOPIC = re.compile(r"[^\s#+/]+(/[^\s#+/]+)*")
+_TOKEN = re.compile(r"[!-~]{16,512}")
 _CREDENTIALS = re.compile(r"(//|['\"]).*@")
 _MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 _FILE = "_file"
@@ -177,6 +179,21 @@ def _discovery(value: Any) -> str | None:  # noqa: ANN401
     return str(value)
 
 
+def _token(value: Any) -> str:  # noqa: ANN401
+    if not _TOKEN.fullmatch(_text(value)):
+        msg = "must be 16 to 512 printable characters without spaces; openssl rand -hex 16 makes one"
+        raise ValueError(msg)
+    return str(value)
+
+
+def _origins(value: Any) -> frozenset[str]:  # noqa: ANN401
+    origins = value.split(",") if isinstance(value, str) else value
+    if not isinstance(origins, list) or not all(isinstance(o, str) and (o == "null" or is_origin(o)) for o in origins):
+        msg = "must be origins as browsers send them, joined by commas: https://club.example,http://10.0.0.5:3000"
+        raise ValueError(msg)
+    return frozenset(origins)
+
+
 def _setting(default: Any, parse: Callable[[Any], Any], text: str, *, secret: bool = False) -> Any:  # noqa: ANN401 - typed by the field
     return field(default=default, metadata={"parse": parse, "help": text, "secret": secret}, repr=not secret)
 
@@ -194,7 +211,16 @@ class Settings:
     format: str = _setting("s16le", _one_of(*PCM_FORMATS), "sample format of raw PCM: s16le or f32le")
     host: str = _setting("127.0.0.1", _host, "address to serve on")
     port: int = _setting(8765, _whole(0, 65_535), "port to serve on; 0 takes a free one")
+    token: str = _setting(
+        "", _token, "token that clients must show; made by itself where others can reach the port", secret=True
+    )
+    origins: frozenset[str] = _setting(
+        frozenset(), _origins, "origins of other pages that may read the stream, by commas"
+    )
+    tls_cert: Path | None = _setting(None, _existing_file, "certificate chain (PEM), to serve by https and wss")
+    tls_key: Path | None = _setting(None, _existing_file, "its private key (PEM)")
     max_clients: int = _setting(2000, _whole(1, 100_000), "WebSocket clients at most; more are told to try again later")
+    max_per_address: int = _setting(100, _whole(1, 100_000), "connections at most from one address")
     json: bool = _setting(False, _flag, "write every message as one line to standard output")  # noqa: FBT003
     mqtt: MqttAddress | None = _setting(
         None, _mqtt, "MQTT broker to publish to: mqtt://HOST[:PORT], or mqtts:// for TLS"
@@ -216,10 +242,17 @@ class Settings:
         if tls_alone and self.mqtt and not self.mqtt.tls:
             msg = f"{tls_alone[0]} is for TLS, but mqtt is mqtt://{self.mqtt}; set mqtts:// or leave {tls_alone[0]} out"
             raise ConfigError(msg)
-        for one, other in (("mqtt_key", "mqtt_cert"), ("mqtt_password", "mqtt_user")):
+        pairs = (("mqtt_key", "mqtt_cert"), ("mqtt_password", "mqtt_user"), ("tls_key", "tls_cert"))
+        for one, other in (*pairs, ("tls_cert", "tls_key")):
             if getattr(self, one) and not getattr(self, other):
                 msg = f"{one} is set without {other}; set both"
                 raise ConfigError(msg)
+
+
+def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder for what this program keeps from one start to the next."""
+    base = environment.get("XDG_STATE_HOME") or environment.get("LOCALAPPDATA")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "stream-analyzer"
 
 
 def setting_help(name: str) -> str:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from stream_analyzer.mqtt import MqttSink
     from stream_analyzer.osc import OscSink
     from stream_analyzer.sources import AudioSource
+    from stream_analyzer.web_server import Serving
 
 logger = logging.getLogger(__name__)
 
@@ -53,9 +54,7 @@ async def run(
     models: Models,
     *,
     channel: int | None,
-    host: str,
-    port: int,
-    max_clients: int,
+    serving: Serving,
     announce: Callable[[str], None],
     write_line: Callable[[str], None] | None,
     mqtt: MqttSink | None = None,
@@ -73,7 +72,7 @@ async def run(
     session, history = secrets.token_hex(3), History()
     encoder = Encoder(session)
     hub = Hub(encoder.hello(source=info, models=models, started_at=datetime.now(UTC).isoformat(timespec="seconds")))
-    queue, fanout = BlockQueue(), Fanout(encoder, max_clients=max_clients)
+    queue, fanout = BlockQueue(), Fanout(encoder, max_clients=serving.max_clients)
     broker = mqtt.broker_state if mqtt else lambda: "none"
     publisher = _Publisher(queue, hub, encoder, history, fanout.counters, broker=broker)
     monitor = Monitor(queue, fanout.counters, publisher, broker=broker)
@@ -86,8 +85,8 @@ async def run(
             "/health": monitor.health,
             "/ready": monitor.ready,
         }
-        server = WebServer(fanout, resource_folder("web"), answers=answers)
-        announce(await stack.enter_async_context(server.listen(host, port)))
+        server = WebServer(fanout, resource_folder("web"), serving=serving, answers=answers)
+        announce(await stack.enter_async_context(server.listen()))
         sinks = await stack.enter_async_context(asyncio.TaskGroup())
         if write_line:
             box = stack.enter_context(hub.subscribe(Complete()))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
+import socket
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from websockets.asyncio.server import serve
 from websockets.datastructures import Headers
@@ -16,24 +17,29 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.http11 import Response
 
+from stream_analyzer.access import Access, Addresses, is_loopback
 from stream_analyzer.errors import ConfigError, ProtocolError
 from stream_analyzer.fanout import DEFLATE
+from stream_analyzer.guard import MAX_MESSAGE, OPEN_LIMIT_S, GuardedConnection, allow_files
 from stream_analyzer.subscription import parse_subscription
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Callable, Mapping
     from pathlib import Path
 
-    from websockets.asyncio.server import ServerConnection
+    from websockets.asyncio.server import Server, ServerConnection
     from websockets.http11 import Request
 
+    from stream_analyzer.access import Verdict
     from stream_analyzer.fanout import Fanout
 
 logger = logging.getLogger(__name__)
 
-_CLOSE_LIMIT_S = 1.0
-_MAX_CLIENT_MESSAGE = 4096
-_LOOPBACK = re.compile(r"127(\.[0-9]{1,3}){3}")
+_FAREWELL_S = 3.0  # when the source has ended: time for who reads slowly to get the rest
+_STOP_S = 0.5  # when a user ends it
+_BESIDE_CLIENTS = 256  # connections: requests for pages, handshakes, clients that are leaving
+_TEXT = "text/plain; charset=utf-8"
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -50,6 +56,20 @@ _SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
 }
+_FOR_ANYONE = ("/health", "/ready")  # supervisors have no token, and these say nothing of the sound
+_LOG_IN = "open the login link that the analyzer gave at its start"
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Where to serve, and for whom; ``tls`` makes it https and wss."""
+
+    host: str
+    port: int
+    access: Access = Access()
+    tls: ssl.SSLContext | None = None
+    max_clients: int = 2000
+    max_per_address: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +84,14 @@ class Answer:
 class WebServer:
     """Serves the files of a folder, read once at the start, answers made on request, and the stream."""
 
-    def __init__(self, fanout: Fanout, folder: Path, *, answers: Mapping[str, Callable[[], Answer]]) -> None:
+    def __init__(
+        self, fanout: Fanout, folder: Path, *, serving: Serving, answers: Mapping[str, Callable[[], Answer]]
+    ) -> None:
         """Serve the stream of ``fanout``, the page in ``folder``, and at the paths of ``answers`` what they give."""
-        self._fanout, self._answers = fanout, answers
+        self._fanout, self._serving, self._answers = fanout, serving, answers
+        self._access = serving.access
         self._on_loopback = True
+        self._addresses = Addresses(serving.max_per_address, total=serving.max_clients + _BESIDE_CLIENTS)
         self._files = {
             f"/{path.relative_to(folder).as_posix()}": Answer(path.read_bytes(), _TYPES[path.suffix])
             for path in sorted(folder.rglob("*"))
@@ -76,84 +100,159 @@ class WebServer:
         self._files["/"] = self._files["/index.html"]
 
     @asynccontextmanager
-    async def listen(self, host: str, port: int) -> AsyncIterator[str]:
+    async def listen(self) -> AsyncIterator[str]:
         """Serve while the context lasts; gives the page's URL. Raises `ConfigError` if the address can't be had."""
+        connections: set[GuardedConnection] = set()
+        server = await self._open(connections)
+        address, bound_port = next(iter(server.sockets)).getsockname()[:2]
+        self._on_loopback = is_loopback(address)
+        shown, scheme = _reachable(address), "https" if self._serving.tls else "http"
+        limit_s = _STOP_S
         try:
-            server = await serve(
+            yield f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{bound_port}/"
+            limit_s = _FAREWELL_S
+        finally:
+            server.close(code=CloseCode.GOING_AWAY, reason="the source has ended")
+            with suppress(TimeoutError):  # who has connected and says nothing, as browsers do, holds up no end
+                async with asyncio.timeout(limit_s):
+                    await server.wait_closed()
+            for connection in connections:
+                connection.transport.abort()
+
+    async def _open(self, connections: set[GuardedConnection]) -> Server:
+        host, port = self._serving.host, self._serving.port
+        allow_files(self._serving.max_clients + 2 * _BESIDE_CLIENTS)
+        guarded = partial(GuardedConnection, addresses=self._addresses, connections=connections)
+        try:
+            return await serve(
                 self._stream,
                 host,
                 port,
+                ssl=self._serving.tls,
                 process_request=self._respond,
+                create_connection=cast("type[ServerConnection]", guarded),
                 compression=None,
                 extensions=[DEFLATE],
-                max_size=_MAX_CLIENT_MESSAGE,
-                close_timeout=_CLOSE_LIMIT_S,
+                max_size=MAX_MESSAGE,
+                open_timeout=OPEN_LIMIT_S,
+                close_timeout=_FAREWELL_S,
                 server_header=None,
             )
         except (OSError, UnicodeError) as error:  # the latter for names that can be no host's
             reason = (getattr(error, "strerror", "") or str(error)).split("]", maxsplit=1)[-1].strip()
             msg = f"can't serve on {host}:{port}: {reason}; choose another with --host and --port"
             raise ConfigError(msg) from error
-        address, bound_port = next(iter(server.sockets)).getsockname()[:2]
-        self._on_loopback = _is_loopback(f"[{address}]" if ":" in address else address)
-        shown = f"[{address}]" if ":" in address else address
-        try:
-            yield f"http://{shown}:{bound_port}/"
-        finally:
-            server.close(code=CloseCode.GOING_AWAY, reason="the source has ended")
-            with suppress(TimeoutError):  # who has connected and says nothing, as browsers do, holds up no end
-                async with asyncio.timeout(_CLOSE_LIMIT_S):
-                    await server.wait_closed()
 
     def _respond(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Answer a page request; let a WebSocket handshake of this very page, or of no page at all, go on."""
+        """Answer a page request; let a WebSocket handshake of someone who may have the stream go on."""
         hosts = request.headers.get_all("Host")
-        if self._on_loopback and not all(map(_is_loopback, hosts)):
-            # Otherwise any page on the web could read the stream, by a name of its own that leads to this machine.
-            return connection.respond(HTTPStatus.FORBIDDEN, f"{hosts[0]} is not served here; open 127.0.0.1\n")
+        origin = ", ".join(request.headers.get_all("Origin")) or None
         path, _, query = request.path.partition("?")
-        if path == "/ws":
-            return self._upgrade(connection, request, query, hosts)
-        if path in self._answers:
-            return _response(self._answers[path]())
-        if path not in self._files:
-            return connection.respond(HTTPStatus.NOT_FOUND, "no such page\n")
-        return _response(self._files[path])
+        if self._addresses.too_many(cast("GuardedConnection", connection).address):
+            answer: Answer | None = _refusal(HTTPStatus.TOO_MANY_REQUESTS, "too many connections from your address")
+        elif self._on_loopback and not all(map(is_loopback, hosts)):
+            # Otherwise any page on the web could read the stream, by a name of its own that leads to this machine.
+            answer = _refusal(HTTPStatus.FORBIDDEN, f"{hosts[0]} is not served here; open 127.0.0.1")
+        elif path == "/login":
+            return self._log_in(query)
+        elif path == "/ws":
+            answer = self._refuse_stream(request, query, origin, hosts)
+        else:
+            answer = self._answer(path, request)
+        if answer is None:
+            return None
+        response = _response(answer)
+        if origin is not None and origin in self._access.origins:
+            response.headers.update({"Access-Control-Allow-Origin": origin, "Vary": "Origin"})
+        return response
 
-    @staticmethod
-    def _upgrade(connection: ServerConnection, request: Request, query: str, hosts: list[str]) -> Response | None:
-        origin = request.headers.get("Origin")
-        if origin is not None and [origin.partition("://")[2]] != hosts:
-            return connection.respond(HTTPStatus.FORBIDDEN, f"origin {origin} is not this server\n")
+    def _answer(self, path: str, request: Request) -> Answer:
+        """Answer for a page or what is made on request; the page itself holds nothing of the sound."""
+        if path in self._files:
+            return self._files[path]
+        if path not in self._answers:
+            return _refusal(HTTPStatus.NOT_FOUND, "no such page")
+        if path not in _FOR_ANYONE and self._judge(request) != "good":
+            return _refusal(HTTPStatus.UNAUTHORIZED, f"a token is needed; {_LOG_IN}, or send Authorization: Bearer")
+        return self._answers[path]()
+
+    def _refuse_stream(self, request: Request, query: str, origin: str | None, hosts: list[str]) -> Answer | None:
+        """Return why a handshake is refused, or None."""
+        if not self._access.admits(origin, hosts):
+            return _refusal(HTTPStatus.FORBIDDEN, f"origin {origin} is neither this server nor one of its origins")
+        if self._judge(request) == "wrong":
+            return _refusal(HTTPStatus.UNAUTHORIZED, "wrong token")
         try:
             parse_subscription(query)
         except ProtocolError as error:
-            return connection.respond(HTTPStatus.BAD_REQUEST, f"{error}\n")
+            return _refusal(HTTPStatus.BAD_REQUEST, str(error))
         return None
 
+    def _log_in(self, query: str) -> Response:
+        """Give who follows the login link a cookie, and a page whose address holds no token."""
+        if not self._access.judge_login(query):
+            return _response(_refusal(HTTPStatus.UNAUTHORIZED, f"no such token; {_LOG_IN}"))
+        response = _response(Answer(b"", _TEXT, HTTPStatus.SEE_OTHER))
+        cookie = self._access.login_cookie(secure=self._serving.tls is not None)
+        del response.headers["Cache-Control"]  # assigning would add to it
+        response.headers.update({"Location": "/", "Set-Cookie": cookie, "Cache-Control": "no-store"})
+        return response
+
+    def _judge(self, request: Request) -> Verdict:
+        authorization, cookies = (request.headers.get_all(name) for name in ("Authorization", "Cookie"))
+        return self._access.judge(
+            authorization=authorization[0] if len(authorization) == 1 else None, cookies="; ".join(cookies)
+        )
+
     async def _stream(self, connection: ServerConnection) -> None:
-        """Let one client have the stream until it leaves. What clients say is read and ignored."""
+        """Let one client have the stream until it leaves. What it says then is read and ignored."""
+        try:
+            if not await self._admit(connection):
+                return
+            query = connection.request.path.partition("?")[2] if connection.request else ""
+            with self._fanout.client(connection, parse_subscription(query)):
+                async for _ in connection:
+                    pass
+        except ConnectionClosed as closed:
+            logger.debug("client %s left: %s", connection.remote_address, closed)
+
+    async def _admit(self, connection: ServerConnection) -> bool:
+        """Wait for the token of a client that has not shown it yet, and see that there is room."""
+        if connection.request is None or self._judge(connection.request) != "good":
+            try:
+                async with asyncio.timeout(OPEN_LIMIT_S):
+                    shown = self._access.judge_message(await connection.recv())
+            except TimeoutError:
+                shown = False
+            if not shown:
+                await connection.close(CloseCode.POLICY_VIOLATION, 'the first message must be {"token": TOKEN}')
+                return False
         if self._fanout.full:
             self._fanout.counters.refused += 1
             await connection.close(CloseCode.TRY_AGAIN_LATER, "no room for more clients; try again later")
-            return
-        query = connection.request.path.partition("?")[2] if connection.request else ""
-        with self._fanout.client(connection, parse_subscription(query)):
-            try:
-                async for _ in connection:
-                    pass
-            except ConnectionClosed as closed:
-                logger.debug("client %s left: %s", connection.remote_address, closed)
+            return False
+        return True
 
 
-def _is_loopback(host: str) -> bool:
-    """Tell whether a Host header, or a bare address, names this machine itself."""
-    name = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
-    return name in ("localhost", "[::1]") or _LOOPBACK.fullmatch(name) is not None
+def _reachable(address: str) -> str:
+    """Return an address under which others reach a server that listens on all."""
+    if address not in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        return address
+    family, documentation = (socket.AF_INET6, "2001:db8::1") if ":" in address else (socket.AF_INET, "192.0.2.1")
+    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect((documentation, 9))  # sends nothing: it asks which of our addresses would be used
+        return str(probe.getsockname()[0])
+    return socket.gethostname()
+
+
+def _refusal(status: HTTPStatus, text: str) -> Answer:
+    return Answer(f"{text}\n".encode(), _TEXT, status)
 
 
 def _response(answer: Answer) -> Response:
     length = str(len(answer.body))
     headers = Headers({"Content-Type": answer.content_type, "Content-Length": length, "Connection": "close"})
     headers.update(_SECURITY_HEADERS)
+    if answer.status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
     return Response(answer.status, answer.status.phrase, headers, answer.body)

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 COMMAND = (sys.executable, "-m", "stream_analyzer")
 START_LIMIT_S = 30.0
 END_LIMIT_S = 2.0
-_URL = re.compile(r"http://(\S+?)/")
+_URL = re.compile(r"https?://(\S+?)/")
 
 Json = dict[str, Any]
 
@@ -94,9 +94,9 @@ class Service:
         return code, took_s
 
     @asynccontextmanager
-    async def listen(self) -> AsyncIterator[Client]:
+    async def listen(self, **more: Any) -> AsyncIterator[Client]:
         """Connect a client as the page does."""
-        async with connect(f"ws://{self.address}/ws", max_queue=None) as socket:
+        async with connect(f"ws://{self.address}/ws", max_queue=None, **more) as socket:
             client = Client(socket)
             reader = asyncio.create_task(client.read())
             try:

@@ -20,7 +20,7 @@ from stream_analyzer.fanout import Fanout
 from stream_analyzer.hub import Hub
 from stream_analyzer.messages import Encoder, Message, merge_columns
 from stream_analyzer.types import Genre, Level, Score, Spectrum, Status, Tempo
-from stream_analyzer.web_server import WebServer
+from stream_analyzer.web_server import Serving, WebServer
 from stream_analyzer.wire import SPECTRUM_HEADER, Kind
 from tests.real_process import ROOT
 
@@ -62,7 +62,7 @@ async def streaming(*, max_clients: int = 10) -> AsyncIterator[Stream]:
     hub = Hub(Message("hello", json.dumps({"type": "hello"})))
     fanout = Fanout(encoder, max_clients=max_clients)
     with hub.subscribe(fanout):
-        async with WebServer(fanout, ROOT / "web", answers={}).listen("127.0.0.1", 0) as url:
+        async with WebServer(fanout, ROOT / "web", serving=Serving("127.0.0.1", 0), answers={}).listen() as url:
             yield Stream(url.replace("http", "ws") + "ws", hub, fanout, encoder)
 
 

@@ -13,12 +13,13 @@ PACKAGE = Path(__file__).parent.parent / "stream_analyzer"
 OURS = {path.stem: path for path in PACKAGE.glob("*.py")}
 PURE = {
     "errors", "types", "features", "manifest", "resample", "steps", "level", "rolling", "smoothing", "genre", "tempo",
-    "messages", "wire", "subscription", "summary", "history", "backoff", "home_assistant",
+    "messages", "wire", "subscription", "summary", "history", "backoff", "home_assistant", "access",
 }  # fmt: skip
 CORE = PURE | {"native", "model", "analyzer"}
 IO = {
     "block_queue", "hub", "fanout", "threads", "sources", "capture", "web_server", "offline", "resources", "config",
     "endpoint", "following", "client", "live_line", "mqtt", "osc", "monitor",
+    "guard", "login",
 }  # fmt: skip
 TOP = {"pipeline", "cli", "__main__", "__init__"}
 FORBIDDEN_IN_CORE = {"asyncio", "threading", "socket", "time", "sounddevice", "soundfile", "websockets", "aiomqtt"}
@@ -28,7 +29,7 @@ USERS = {
     "aiomqtt": {"mqtt"},
     "pythonosc": {"osc"},
     "prometheus_client": {"monitor"},
-    "websockets": {"web_server", "fanout", "client", "endpoint"},
+    "websockets": {"web_server", "guard", "fanout", "client", "endpoint"},
 }
 NEVER = {"tensorflow", "tf_keras", "keras", "librosa", "scipy", "training"}
 

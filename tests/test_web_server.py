@@ -19,7 +19,7 @@ from stream_analyzer.errors import ConfigError
 from stream_analyzer.fanout import Fanout
 from stream_analyzer.hub import Hub
 from stream_analyzer.messages import Encoder, Message
-from stream_analyzer.web_server import Answer, WebServer
+from stream_analyzer.web_server import Answer, Serving, WebServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -46,10 +46,10 @@ def page(tmp_path: Path) -> Path:
 
 
 @asynccontextmanager
-async def serving(page: Path) -> AsyncIterator[tuple[Hub, str]]:
+async def running(page: Path, serving: Serving | None = None) -> AsyncIterator[tuple[Hub, str]]:
     hub, fanout = Hub(HELLO), Fanout(Encoder("abcdef"), max_clients=MAX_CLIENTS)
     with hub.subscribe(fanout):
-        async with WebServer(fanout, page, answers=ANSWERS).listen("127.0.0.1", 0) as url:
+        async with WebServer(fanout, page, serving=serving or Serving("127.0.0.1", 0), answers=ANSWERS).listen() as url:
             yield hub, url
 
 
@@ -70,7 +70,7 @@ async def fetch(request: Request) -> tuple[int, str, dict[str, str]]:
 
 
 async def test_files_are_served_with_their_type_and_strict_headers(page: Path) -> None:
-    async with serving(page) as (_, url):
+    async with running(page) as (_, url):
         status, body, headers = await get(url, "/")
         assert (status, body, headers["Content-Type"]) == (200, "<title>page</title>", "text/html; charset=utf-8")
         assert "default-src 'none'" in headers["Content-Security-Policy"]
@@ -84,25 +84,25 @@ async def test_files_are_served_with_their_type_and_strict_headers(page: Path) -
     "path", ["/none", "/../secret.html", "/deep/../../secret.html", "/%2e%2e/secret.html", "/notes.txt"]
 )
 async def test_nothing_else_is_served(page: Path, path: str) -> None:
-    async with serving(page) as (_, url):
+    async with running(page) as (_, url):
         assert (await get(url, path))[0] == 404
 
 
 async def test_the_session_so_far_is_served_when_asked_for(page: Path) -> None:
-    async with serving(page) as (_, url):
+    async with running(page) as (_, url):
         status, body, headers = await get(url, "/timeline")
         assert (status, body, headers["Content-Type"]) == (200, '{"v":1}', "application/json")
         assert headers["Cache-Control"] == "no-cache"
 
 
 async def test_answers_are_made_on_request_with_their_status(page: Path) -> None:
-    async with serving(page) as (_, url):
+    async with running(page) as (_, url):
         assert (await get(url, "/ready"))[:2] == (503, "no")
 
 
 async def test_a_client_gets_messages_and_a_clean_end(page: Path) -> None:
-    async with AsyncExitStack() as running:
-        hub, url = await running.enter_async_context(serving(page))
+    async with AsyncExitStack() as server:
+        hub, url = await server.enter_async_context(running(page))
         async with connect(url.replace("http", "ws") + "ws") as socket:
             assert json.loads(await socket.recv()) == {"type": "hello"}
             await socket.send("what a client says is ignored")
@@ -113,7 +113,7 @@ async def test_a_client_gets_messages_and_a_clean_end(page: Path) -> None:
             assert await socket.recv() == b"\x01\x02"
             hub.publish(Message("status", "over"))
             hub.close()
-            await running.aclose()
+            await server.aclose()
             assert await socket.recv() == "over"
             with pytest.raises(ConnectionClosed) as caught:
                 await socket.recv()
@@ -122,7 +122,7 @@ async def test_a_client_gets_messages_and_a_clean_end(page: Path) -> None:
 
 
 async def test_only_this_page_may_connect(page: Path) -> None:
-    async with serving(page) as (_, url):
+    async with running(page) as (_, url):
         stream = url.replace("http", "ws") + "ws"
         async with connect(stream, origin=f"http://{urlsplit(url).netloc}"):  # type: ignore[arg-type]
             pass
@@ -133,7 +133,7 @@ async def test_only_this_page_may_connect(page: Path) -> None:
 
 
 async def test_another_name_for_this_machine_is_refused(page: Path) -> None:
-    async with serving(page) as (_, url):
+    async with running(page) as (_, url):
         port = urlsplit(url).port
         for host, status in (("evil.example", 403), ("127.0.0.1.evil.example:1", 403), ("localhost", 200)):
             request = Request(url, headers={"Host": f"{host}:{port}"})  # noqa: S310 - our own server
@@ -141,7 +141,7 @@ async def test_another_name_for_this_machine_is_refused(page: Path) -> None:
 
 
 async def test_a_huge_message_closes_its_sender_alone(page: Path) -> None:
-    async with serving(page) as (hub, url):
+    async with running(page) as (hub, url):
         stream = url.replace("http", "ws") + "ws"
         async with connect(stream) as good, connect(stream) as bad:
             await good.recv()
@@ -156,15 +156,15 @@ async def test_a_huge_message_closes_its_sender_alone(page: Path) -> None:
 
 
 async def test_a_taken_port_is_a_clear_error(page: Path) -> None:
-    async with serving(page) as (_, url):
+    async with running(page) as (_, url):
         port = urlsplit(url).port
         assert port
         with pytest.raises(ConfigError, match=f"can't serve on 127.0.0.1:{port}"):
-            async with WebServer(Fanout(Encoder("abcdef"), max_clients=1), page, answers={}).listen("127.0.0.1", port):
+            async with running(page, Serving("127.0.0.1", port)):
                 pass
 
 
 async def test_a_foreign_address_is_a_clear_error(page: Path) -> None:
     with pytest.raises(ConfigError, match="can't serve on"):
-        async with WebServer(Fanout(Encoder("abcdef"), max_clients=1), page, answers={}).listen("host.invalid", 0):
+        async with running(page, Serving("host.invalid", 0)):
             pass

@@ -1,0 +1,139 @@
+"""Who may have the stream: tokens, cookies, origins, names of this machine, connections by address. Pure.
+
+A token comes by `Authorization: Bearer`, by the cookie that the login link sets, or in a client's first message. It is
+compared in constant time and never shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
+from typing import Literal
+from urllib.parse import parse_qs, urlsplit
+
+COOKIE = "stream_analyzer"
+COOKIE_DAYS = 30
+_OVERDRAFT = 16  # connections beyond the limit that are told so; more are cut off
+
+Verdict = Literal["good", "wrong", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a server asks of its clients: a token unless it is empty, and an origin of its own or of ``origins``."""
+
+    token: str = field(default="", repr=False)
+    origins: frozenset[str] = frozenset()
+
+    @property
+    def cookie(self) -> str:
+        """What the cookie holds: made from the token, so that no browser keeps the token itself."""
+        return hmac.new(self.token.encode(), b"cookie", hashlib.sha256).hexdigest()
+
+    def fits(self, token: str) -> bool:
+        """Tell whether this is the token."""
+        return _same(token, self.token)
+
+    def judge(self, *, authorization: str | None, cookies: str | None) -> Verdict:
+        """Judge what a request brings along; a cookie of another token is none, for it can't be helped by its page."""
+        if not self.token:
+            return "good"
+        if authorization is not None:
+            scheme, _, token = authorization.partition(" ")
+            return "good" if scheme.lower() == "bearer" and self.fits(token.strip()) else "wrong"
+        return "good" if _same(_read_cookie(cookies or ""), self.cookie) else "none"
+
+    def judge_message(self, message: str | bytes) -> bool:
+        """Tell whether a client's first message is ``{"token": TOKEN}``."""
+        try:
+            said = json.loads(message)
+        except (ValueError, RecursionError):
+            return False
+        token = said.get("token") if isinstance(said, dict) else None
+        return isinstance(token, str) and self.fits(token)
+
+    def judge_login(self, query: str) -> bool:
+        """Tell whether the query of a login link holds the token."""
+        try:
+            given = parse_qs(query, max_num_fields=4).get("token", [])
+        except ValueError:
+            return False
+        return bool(self.token) and len(given) == 1 and self.fits(given[0])
+
+    def login_cookie(self, *, secure: bool) -> str:
+        """Return the header that sets the cookie."""
+        parts = [f"{COOKIE}={self.cookie}", "Path=/", f"Max-Age={COOKIE_DAYS * 86_400}", "HttpOnly", "SameSite=Strict"]
+        return "; ".join(parts + ["Secure"] * secure)
+
+    def admits(self, origin: str | None, hosts: list[str]) -> bool:
+        """Tell whether a page of ``origin`` may connect: this server's own, a listed one, or no page at all."""
+        return origin is None or origin in self.origins or [origin.partition("://")[2]] == hosts
+
+
+class Addresses:
+    """How many connections each address has. State: those counts."""
+
+    def __init__(self, limit: int, *, total: int) -> None:
+        """Allow each address ``limit`` connections, and all of them ``total``."""
+        self._limit, self._total = limit, total
+        self._open: Counter[str] = Counter()
+
+    def enter(self, address: str) -> bool:
+        """Count a connection; return whether it is worth an answer, were it only that there are too many."""
+        self._open[address] += 1
+        return self._open[address] <= self._limit + _OVERDRAFT and self._open.total() <= self._total
+
+    def leave(self, address: str) -> None:
+        """Count one less."""
+        self._open[address] -= 1
+        if not self._open[address]:
+            del self._open[address]
+
+    def too_many(self, address: str) -> bool:
+        """Tell whether an address has more than it may have."""
+        return self._open[address] > self._limit
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a Host header, a setting or an address names this machine itself and nothing else."""
+    name = host.strip()
+    if name.startswith("["):
+        name = name[1:].partition("]")[0]
+    elif name.count(":") == 1:
+        name = name.partition(":")[0]
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def is_origin(text: str) -> bool:
+    """Tell whether this is how a browser writes an origin: scheme and host, a port that is not the usual, no more."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    host = parts.netloc
+    return bool(parts.hostname) and port != 0 and "@" not in host and text == f"{parts.scheme}://{host}" == text.lower()
+
+
+def _same(one: str, other: str) -> bool:
+    """Compare in a time that tells nothing, lengths included."""
+    digests = (hashlib.sha256(text.encode(errors="surrogatepass")).digest() for text in (one, other))
+    return hmac.compare_digest(*digests)
+
+
+def _read_cookie(header: str) -> str:
+    try:
+        morsel = SimpleCookie(header).get(COOKIE)
+    except CookieError:
+        return ""
+    return morsel.value if morsel else ""
