@@ -23,7 +23,7 @@ from stream_analyzer.types import SPECTRUM_CEIL_DB, SPECTRUM_FLOOR_DB, AudioBloc
 
 if TYPE_CHECKING:
     from stream_analyzer.model import TfliteModel
-    from stream_analyzer.types import F32, U8
+    from stream_analyzer.types import F32, U8, TempoRange
 
 GAP_FILLED_S = 0.5
 LOUDEST = 1e4  # 80 dB above full scale: no sound, and its power would overflow float32
@@ -63,14 +63,17 @@ class Models:
 class Analyzer:
     """Turns audio blocks into events. Synchronous and without a clock; one thread owns it."""
 
-    def __init__(self, models: Models, *, channel: int | None = None) -> None:
-        """Run ``models`` on the mix of all channels, or on the ``channel``-th alone (from 1)."""
+    def __init__(self, models: Models, *, channel: int | None = None, tempo_range: TempoRange | None = None) -> None:
+        """Run ``models`` on the mix of all channels, or on the ``channel``-th alone (from 1).
+
+        Tempi outside of ``tempo_range`` (lowest and highest BPM, an octave apart at least) show as the octave within.
+        """
         self._models, self._channel = models, channel
         self._log_mel = StreamingLogMel(SPEC)
         genre, tempo = models.genre.manifest, models.tempo.manifest
         self._genre_window = RollingWindow(genre.input, n_mels=SPEC.n_mels, fill=SPEC.log_floor)
         self._tempo_window = RollingWindow(tempo.input, n_mels=SPEC.n_mels, fill=SPEC.log_floor)
-        self._genre, self._tempo = GenreTracker(genre), TempoTracker(tempo)
+        self._genre, self._tempo = GenreTracker(genre), TempoTracker(tempo, tempo_range=tempo_range)
         self.reset()
 
     def reset(self) -> None:
@@ -169,10 +172,14 @@ class Analyzer:
             events += [self._genre.hold(time_s=time_s)] if genre_due else []
         else:
             if tempo_due:
-                events.append(self._tempo.update(self._models.tempo.run(self._tempo_window.frames), time_s=time_s))
+                events.append(self._tempo.update(self._listen_to_tempo, time_s=time_s))
             if genre_due:
                 events.append(self._genre.update(self._models.genre.run(self._genre_window.frames), time_s=time_s))
         return [event for event in events if event is not None]
+
+    def _listen_to_tempo(self, frames: int) -> F32:
+        """Return what the tempo model says of the newest ``frames`` of its window alone."""
+        return self._models.tempo.run(self._tempo_window.newest(frames))
 
     @property
     def _silent(self) -> bool:

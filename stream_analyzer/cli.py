@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     analyze = commands.add_parser("analyze", help="analyse whole files", description="Analyse whole sound files.")
     analyze.add_argument("files", nargs="+", type=Path, metavar="FILE")
     analyze.add_argument("--timeline", action="store_true", help="with --json: every update too")
-    _add_settings(analyze, "channel", "json")
+    _add_settings(analyze, "channel", "tempo_range", "json")
     analyze.set_defaults(command=_analyze)
 
     devices = commands.add_parser("devices", help="list sound devices", description="List sound devices with inputs.")
@@ -178,6 +178,7 @@ def _run(_options: argparse.Namespace, settings: Settings) -> int:
             source,
             models,
             channel=settings.channel,
+            tempo_range=settings.tempo_range,
             serving=serving,
             announce=announce,
             write_line=_write_line if settings.json else None,
@@ -287,7 +288,7 @@ def _analyze_file(path: Path, models: Models, settings: Settings, *, timeline: b
     bar = sys.stderr.isatty()
     drawn = False
     try:
-        for done, events in analyze_file(path, models, channel=settings.channel):
+        for done, events in analyze_file(path, models, channel=settings.channel, tempo_range=settings.tempo_range):
             for event in events:
                 summary.add(event)
                 if timeline:

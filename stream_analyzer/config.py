@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 ENV_PREFIX = "STREAM_ANALYZER_"
+SLOWEST_BPM, FASTEST_BPM = 30.0, 300.0  # what the tempo model knows
 PCM_FORMATS = ("s16le", "f32le")
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _NODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_TOPIC = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
-_TOPIC_LIMIT = 200
-_CREDENTIAL_LIMIT = 65_535
+_TOPIC = re.compile(r"[^\s#+/]+(/[^\s#+/]+)*")
 _TOKEN = re.compile(r"[!-~]{16,512}")
 _CREDENTIALS = re.compile(r"(//|['\"]).*@")
 _MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 _FILE = "_file"
 _COMMAND_LINE = "command line"
+_RANGE = re.compile(r"\s*([0-9]{1,4}(?:\.[0-9]{1,4})?)\s*-\s*([0-9]{1,4}(?:\.[0-9]{1,4})?)\s*")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
@@ -98,6 +98,20 @@ def _channel(value: Any) -> int | None:  # noqa: ANN401
         raise ValueError(msg) from None
 
 
+def _tempo_range(value: Any) -> tuple[float, float] | None:  # noqa: ANN401
+    if value == "any":
+        return None
+    found = _RANGE.fullmatch(_text(value))
+    low, high = (float(found[1]), float(found[2])) if found else (0.0, 0.0)
+    if not SLOWEST_BPM <= low <= high <= FASTEST_BPM:
+        msg = f"must be any, or LO-HI in BPM from {SLOWEST_BPM:g} to {FASTEST_BPM:g}, such as 90-180"
+        raise ValueError(msg)
+    if high < 2.0 * low:
+        msg = f"is less than an octave: tempi would have no place in it; say {low:g}-{2.0 * low:g} or more"
+        raise ValueError(msg)
+    return low, high
+
+
 def _folder(value: Any) -> Path:  # noqa: ANN401
     path = Path(_text(value)).expanduser()
     if not path.is_dir():
@@ -154,8 +168,6 @@ def _mqtt(value: Any) -> MqttAddress | None:  # noqa: ANN401
         url = urlsplit(value)
         host, port = url.hostname or "localhost", url.port
         host.encode("idna")
-        if re.search(r"\s", host):
-            url = urlsplit("")
     except ValueError:  # of which UnicodeError is one
         url, host, port = urlsplit(""), "", None
     if url.username is not None or "@" in value:
@@ -165,17 +177,6 @@ def _mqtt(value: Any) -> MqttAddress | None:  # noqa: ANN401
         msg = "must be mqtt://HOST, mqtts://HOST or the same with :PORT"
         raise ValueError(msg)
     return MqttAddress(host, port or _MQTT_PORTS[url.scheme], tls=url.scheme == "mqtts")
-
-
-def _credential(value: Any) -> str:  # noqa: ANN401
-    try:
-        fits = len(_text(value).encode()) <= _CREDENTIAL_LIMIT and "\0" not in value
-    except UnicodeEncodeError:
-        fits = False
-    if not fits:
-        msg = f"must be UTF-8 text of at most {_CREDENTIAL_LIMIT} bytes"
-        raise ValueError(msg)
-    return str(value)
 
 
 def _node(value: Any) -> str:  # noqa: ANN401
@@ -188,8 +189,8 @@ def _node(value: Any) -> str:  # noqa: ANN401
 def _discovery(value: Any) -> str | None:  # noqa: ANN401
     if value == "off":
         return None
-    if not _TOPIC.fullmatch(_text(value)) or len(value) > _TOPIC_LIMIT:
-        msg = "must be off or the prefix that Home Assistant is set to, of letters, digits, -, _ and /"
+    if not _TOPIC.fullmatch(_text(value)):
+        msg = "must be off or the prefix that Home Assistant is set to, without # and +"
         raise ValueError(msg)
     return str(value)
 
@@ -220,6 +221,9 @@ class Settings:
     input: str = _setting("auto", _text, "device, demo, a sound file, or - for raw PCM on standard input")
     device: str = _setting("", _text, "sound device: its index or part of its name (see: stream-analyzer devices)")
     channel: int | None = _setting(None, _channel, "channel to listen to, from 1, or mix (all; the default)")
+    tempo_range: tuple[float, float] | None = _setting(
+        None, _tempo_range, "LO-HI in BPM: show tempi outside of it as the octave within, or any (the default)"
+    )
     speed: float = _setting(1.0, _speed, "file and demo: 1 is real time, 0 as fast as possible")
     rate: int | None = _setting(None, _whole(4_000, 768_000), "sample rate in Hz, of raw PCM or asked of the device")
     channels: int | None = _setting(None, _whole(1, 64), "channel count, of raw PCM or asked of the device")
@@ -243,8 +247,8 @@ class Settings:
     mqtt_ca: Path | None = _setting(None, _existing_file, "CA certificate of the broker, if the system knows it not")
     mqtt_cert: Path | None = _setting(None, _existing_file, "client certificate for the broker")
     mqtt_key: Path | None = _setting(None, _existing_file, "its private key, if the certificate's file holds none")
-    mqtt_user: str = _setting("", _credential, "user name for the broker")
-    mqtt_password: str = _setting("", _credential, "password for the broker", secret=True)
+    mqtt_user: str = _setting("", _text, "user name for the broker")
+    mqtt_password: str = _setting("", _text, "password for the broker", secret=True)
     mqtt_discovery: str | None = _setting("homeassistant", _discovery, "prefix of Home Assistant's discovery, or off")
     osc: Address | None = _setting(None, _osc, "HOST:PORT to send OSC to, by UDP")
     node: str = _setting("", _node, "this analyzer's name in MQTT topics; the host's name if not set")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from stream_analyzer.analyzer import Models
     from stream_analyzer.sources import SourceInfo
     from stream_analyzer.subscription import Place
+    from stream_analyzer.types import TempoRange
 
 TOP_GENRES = 5
 _SAME_MOMENT_S = 0.1  # frames and the steps they come in don't end together; more than this apart is a gap
@@ -70,7 +71,9 @@ class Encoder:
         """Encode the summary of a source that ended, in the form of `Summary.to_dict`."""
         return self._envelope("summary", data, time_s=time_s)
 
-    def hello(self, *, source: SourceInfo, models: Models, started_at: str) -> Message:
+    def hello(
+        self, *, source: SourceInfo, models: Models, started_at: str, tempo_range: TempoRange | None = None
+    ) -> Message:
         """Encode the first message, which tells a subscriber what it listens to."""
         manifests = [models.tempo.manifest, models.genre.manifest]
         data = {
@@ -102,6 +105,7 @@ class Encoder:
                 for m in manifests
             ],
             "latency_s": _latency_s(models),
+            "tempo_range": list(tempo_range) if tempo_range else None,
             "labels": list(models.genre.manifest.output.labels),
             "sub_genres": {sub.label: sub.parent for sub in models.genre.manifest.output.sub_genres},
             "confident": models.genre.manifest.calibration.confident,

@@ -13,11 +13,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stream_analyzer.analyzer import Models
-    from stream_analyzer.types import Event
+    from stream_analyzer.types import Event, TempoRange
 
 
 def analyze_file(
-    path: Path, models: Models, *, channel: int | None = None, block_s: float = 0.5
+    path: Path,
+    models: Models,
+    *,
+    channel: int | None = None,
+    tempo_range: TempoRange | None = None,
+    block_s: float = 0.5,
 ) -> Iterator[tuple[float, list[Event]]]:
     """Yield, block by block, the share of the file that is done (0..1) and the events that came of it.
 
@@ -32,7 +37,7 @@ def analyze_file(
         msg = f"{path}: has {channels} channels, not {channel}; choose one of them with --channel, or mix"
         raise AudioError(msg)
     _check_length(path, total / rate_hz, models)
-    analyzer = Analyzer(models, channel=channel)
+    analyzer = Analyzer(models, channel=channel, tempo_range=tempo_range)
     done = 0
     for block in read_blocks(path, block_s=block_s):
         done += len(block.samples)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from stream_analyzer.mqtt import MqttSink
     from stream_analyzer.osc import OscSink
     from stream_analyzer.sources import AudioSource
+    from stream_analyzer.types import TempoRange
     from stream_analyzer.web_server import Serving
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ async def run(
     models: Models,
     *,
     channel: int | None,
+    tempo_range: TempoRange | None,
     serving: Serving,
     announce: Callable[[str], None],
     write_line: Callable[[str], None] | None,
@@ -71,7 +73,8 @@ async def run(
         raise ConfigError(msg)
     session, history = secrets.token_hex(3), History()
     encoder = Encoder(session)
-    hub = Hub(encoder.hello(source=info, models=models, started_at=datetime.now(UTC).isoformat(timespec="seconds")))
+    started_at = datetime.now(UTC).isoformat(timespec="seconds")
+    hub = Hub(encoder.hello(source=info, models=models, tempo_range=tempo_range, started_at=started_at))
     queue, fanout = BlockQueue(), Fanout(encoder, max_clients=serving.max_clients)
     broker = mqtt.broker_state if mqtt else lambda: "none"
     publisher = _Publisher(queue, hub, encoder, history, fanout.counters, broker=broker)
@@ -94,7 +97,7 @@ async def run(
         following = [sinks.create_task(sink.follow(hub), name=type(sink).__name__) for sink in (mqtt, osc) if sink]
         delivery = asyncio.create_task(_deliver(source, queue), name="deliver sound")
         try:
-            analyzer = Analyzer(monitor.timed(models), channel=channel)
+            analyzer = Analyzer(monitor.timed(models), channel=channel, tempo_range=tempo_range)
             await _analyse(queue, hub, analyzer, publisher, source_waits=not source.live)
         finally:
             delivery.cancel()

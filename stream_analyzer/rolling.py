@@ -40,6 +40,14 @@ class RollingWindow:
         start = self._kept % self._shape.frames
         return self._ring[start : start + self._shape.frames]
 
+    def newest(self, frames: int) -> F32:
+        """Return the window with nothing but its newest ``frames`` in it, as one that is still filling."""
+        if frames >= self._shape.frames:
+            return self.frames
+        window = self.frames.copy()
+        window[: self._shape.frames - frames] = self._fill
+        return window
+
     def push(self, frames: F32) -> bool:
         """Take frames [n, n_mels] of the stream; return whether the window is due for a judgement.
 

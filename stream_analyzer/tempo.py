@@ -6,27 +6,28 @@ Tempi are BPM, times seconds on the sample clock. Pure.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stream_analyzer.onsets import TOLERANCE, OnsetHistory
+from stream_analyzer.tempo_bins import TempoBins, softmax
+from stream_analyzer.tempo_change import ChangeDetector
 from stream_analyzer.types import Alternative, Tempo
 
 if TYPE_CHECKING:
     from stream_analyzer.manifest import ModelManifest
-    from stream_analyzer.types import F32, F64, TempoState
+    from stream_analyzer.types import F32, F64, TempoRange, TempoState
 
-TOLERANCE = 0.04  # Accuracy1 calls a tempo right within 4 % (mir_eval)
-HISTORY_S = 10.0  # onset strength kept for the precise value
-MIN_REFINE_S = 2.5  # less history says nothing about the decimals
-DYNAMIC_RANGE = 8.0  # nepers of log-mel power below a frame's loudest band that count as sound (35 dB)
-HARMONICS = (1, 2, 3, 4, 8)  # multiples of the beat rate at which rhythm shows
-MAX_HARMONIC_HZ = 12.0  # above it a 93 ms frame holds no rhythm
-FFT_SIZE = 8192  # onset strength is zero-padded to it: 0.006 Hz a bin
+NEWEST_S = 3.5  # what is looked at alone when the tempo may have changed
 SURPRISE = 4.0  # a window that contradicts the past altogether makes it be forgotten so many times faster, plus one
-SWITCH_RATIO = 1.25  # a challenger needs this much more mass than the shown tempo
+SWITCH_RATIO = 1.5  # a challenger needs this much more mass than the shown tempo
 LOCK_MASS, UNLOCK_MASS = 0.5, 0.35  # mass on the tempo and its octaves that makes and breaks a lock
+PULSE_MASS = 0.3  # a window whose best tempo and its octaves have less than this holds no pulse
+HOLD_S = 30.0  # a locked tempo is held through so much sound without a pulse: a breakdown
 UNSTEADY_AFTER_S = 8.0  # no lock for so long, while sound comes: the tempo is unsteady, no longer searched for
 SUPPORT_MASS = 0.2  # a window supports the shown tempo with this much of its own posterior
 STEADY_UPDATES = 4  # measurements averaged into the shown number
@@ -35,98 +36,43 @@ MIN_SALIENCE = 0.05
 MAX_ALTERNATIVES = 3
 OCTAVES = (0.25, 1.0 / 3.0, 0.5, 2.0 / 3.0, 1.5, 2.0, 3.0, 4.0)
 
-
-class OnsetHistory:
-    """Onset strength of the last `HISTORY_S` seconds, one value a frame; the same for any cut into blocks."""
-
-    def __init__(self, frames_per_second: float) -> None:
-        """Keep history at this frame rate."""
-        self._fps = frames_per_second
-        self._size = round(HISTORY_S * frames_per_second)
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget everything; equal to a new object."""
-        self._strength = np.empty(0, np.float32)
-        self._last: F32 | None = None
-
-    def push(self, frames: F32) -> None:
-        """Take log-mel frames float32 [n, bands] in order, at the full frame rate."""
-        if not len(frames):
-            return
-        first = frames[:1] if self._last is None else self._last
-        strength = onset_strength(np.concatenate([first, frames])[-self._size - 1 :])
-        self._last = frames[-1:].copy()
-        self._strength = np.concatenate([self._strength, strength])[-self._size :]
-
-    def refine(self, bpm: float) -> float:
-        """Return the tempo within 4 % of ``bpm`` whose harmonics are strongest; ``bpm`` itself without a clear peak."""
-        count = len(self._strength)
-        if count < MIN_REFINE_S * self._fps:
-            return bpm
-        curve = (self._strength - self._strength.mean()) * np.hanning(count).astype(np.float32)
-        spectrum = np.abs(np.fft.rfft(curve, FFT_SIZE))
-        ratios = np.exp(np.linspace(-TOLERANCE, TOLERANCE, 81))
-        score = np.zeros_like(ratios)
-        for harmonic in HARMONICS:
-            hz = ratios * (harmonic * bpm / 60.0)
-            if hz[-1] > MAX_HARMONIC_HZ:
-                break
-            score += np.interp(hz * (FFT_SIZE / self._fps), np.arange(len(spectrum)), spectrum)
-        inner = score[1:-1]
-        peaks = 1 + np.flatnonzero((inner >= score[:-2]) & (inner > score[2:]))
-        if not len(peaks):
-            return bpm
-        nearness = np.exp(-0.125 * (np.log(ratios[peaks]) / TOLERANCE) ** 2)
-        best = int(peaks[np.argmax(score[peaks] * nearness)])
-        below, peak, above = score[best - 1 : best + 2]
-        shift = 0.5 * (below - above) / (below - 2.0 * peak + above)
-        return bpm * float(np.exp(np.log(ratios[best]) + shift * (np.log(ratios[1]) - np.log(ratios[0]))))
-
-
-def onset_strength(frames: F32) -> F32:
-    """Return how much the bands rise from each frame to the next.
-
-    Parameters
-    ----------
-    frames
-        float32 [n, bands], natural-log mel power.
-
-    Returns
-    -------
-    float32 array [n - 1]
-        Mean over bands of the half-wave rectified difference, in nepers of power; what lies more than
-        `DYNAMIC_RANGE` below the frame's loudest band counts as silent, so hiss and rounding add nothing.
-    """
-    floor = frames[1:].max(axis=1, keepdims=True) - np.float32(DYNAMIC_RANGE)
-    rise = np.maximum(frames[1:], floor) - np.maximum(frames[:-1], floor)
-    strength: F32 = np.maximum(rise, 0.0).mean(axis=1, dtype=np.float32)
-    return strength
+# Number of newest frames of the window -> logits float32 [bins] of a window that holds nothing else.
+Listen = Callable[[int], "F32"]
 
 
 class TempoTracker:
     """From the model's logits and the frame stream to the shown `Tempo`.
 
-    State: a posterior that forgets with the manifest's time constant, the onset history, and the shown tempo.
+    State: a posterior that forgets with the manifest's time constant, since when it listens to the present music, the
+    onset history, the test for a change, and the shown tempo.
     """
 
-    def __init__(self, manifest: ModelManifest) -> None:
-        """Track with the bins, temperature and time constant of ``manifest``."""
-        self._bpm = np.array(manifest.output.bpm)
+    def __init__(self, manifest: ModelManifest, *, tempo_range: TempoRange | None = None) -> None:
+        """Track with the bins, temperature and time constant of ``manifest``; show tempi in ``tempo_range`` alone."""
+        self._bins = TempoBins(manifest.output.bpm, tempo_range=tempo_range)
+        self._bpm = self._bins.bpm
         self._temperature = manifest.calibration.temperature
         self._time_constant_s = manifest.time_constant_s
-        gap = np.abs(np.log(self._bpm[:, None] / self._bpm[None, :]))
-        self._near = (gap <= TOLERANCE).astype(np.float64)
+        self._window = manifest.input.frames
+        self._frames_per_second = manifest.feature.frames_per_second / manifest.input.every
+        self._newest = min(self._window, max(manifest.input.min_frames, round(NEWEST_S * self._frames_per_second)))
         self._onsets = OnsetHistory(manifest.feature.frames_per_second)
+        self._change = ChangeDetector(self._bins)
         self.reset()
 
     def reset(self) -> None:
         """Forget everything; equal to a new object."""
         self._onsets.reset()
+        self._time_s = 0.0
+        self._start_afresh(began_s=-math.inf)
+
+    def _start_afresh(self, *, began_s: float) -> None:
+        """Forget what was heard before ``began_s``, but for the onsets."""
+        self._change.reset()
+        self._began_s = began_s
         self._weight = 0.0
         self._sum = np.zeros(len(self._bpm))
         self._tempo: Tempo | None = None
-        self._time_s = 0.0
         self._supported_s = 0.0
         self._unlocked_s: float | None = None
         self._locked = False
@@ -141,75 +87,89 @@ class TempoTracker:
         posterior: F64 = self._sum / self._weight
         return posterior
 
-    @property
-    def mean_bpm(self) -> float:
-        """Mean of the posterior in BPM: what a regression would say."""
-        return float(self.posterior @ self._bpm)
-
     def push(self, frames: F32) -> None:
         """Take log-mel frames float32 [n, bands] of the full-rate stream as they come."""
         self._onsets.push(frames)
 
-    def update(self, logits: F32, *, time_s: float) -> Tempo:
-        """Take the model's logits float32 [bins] for the window that ends at ``time_s``; return the tempo now."""
-        now = _softmax(np.asarray(logits, np.float64) / self._temperature)
-        keep = self._keep(now, elapsed_s=max(0.0, time_s - self._time_s))
+    def update(self, listen: Listen, *, time_s: float) -> Tempo:
+        """Judge the window that ends at ``time_s`` by what the model hears in it; return the tempo now."""
+        now = self._hear(listen, self._heard_frames(time_s))
+        if self._tempo and self._change.doubts(now, past=self.posterior, shown_bpm=self._tempo.bpm):
+            newest = self._hear(listen, self._newest)
+            if self._change.changed(newest, shown_bpm=self._tempo.bpm):
+                seconds = self._newest / self._frames_per_second
+                self._start_afresh(began_s=time_s - seconds)
+                self._onsets.keep(seconds)
+                now = newest
+        if self._tempo and self._locked and time_s - self._supported_s < HOLD_S and not self._has_pulse(now):
+            return self._held(self._tempo, time_s)
+        self._remember(now, time_s)
+        self._tempo = self._judge(now, time_s)
+        return self._tempo
+
+    def hold(self, *, time_s: float) -> Tempo | None:
+        """Return the last tempo, older and less sure, while there is nothing to hear; None before the first."""
+        return self._held(self._tempo, time_s) if self._tempo else None
+
+    def _held(self, tempo: Tempo, time_s: float) -> Tempo:
+        doubt = 0.5 ** (max(0.0, time_s - tempo.time_s) / HOLD_HALF_LIFE_S)
+        return replace(
+            tempo,
+            time_s=time_s,
+            confidence=tempo.confidence * doubt,
+            state="holding",
+            age_s=time_s - self._supported_s,
+        )
+
+    def _heard_frames(self, time_s: float) -> int:
+        """Return how many frames of the window belong to the music since the last change."""
+        return round(min(float(self._window), (time_s - self._began_s) * self._frames_per_second))
+
+    def _hear(self, listen: Listen, frames: int) -> F64:
+        return softmax(listen(frames), temperature=self._temperature)
+
+    def _has_pulse(self, now: F64) -> bool:
+        mass = self._bins.mass(now)
+        return self._bins.family_mass(mass, float(self._bpm[np.argmax(mass)])) >= PULSE_MASS
+
+    def _remember(self, now: F64, time_s: float) -> None:
+        """Add a window's posterior to what was heard before, which counts less when the two disagree."""
+        keep = 0.0
+        if self._weight > 0.0:
+            mass, past = self._bins.mass(now), self._bins.mass(self.posterior)
+            agreement = float(mass @ past / np.sqrt((mass @ mass) * (past @ past)))
+            haste = 1.0 + SURPRISE * (1.0 - agreement)
+            keep = math.exp(-max(0.0, time_s - self._time_s) * haste / self._time_constant_s)
         self._sum = keep * self._sum + now
         self._weight = keep * self._weight + 1.0
         self._time_s = time_s
-        mass = self._near @ self.posterior
+
+    def _judge(self, now: F64, time_s: float) -> Tempo:
+        """Return what the posterior says, in which ``now`` is the newest part."""
+        posterior = self._bins.fold(self.posterior)
+        mass = self._bins.mass(posterior)
         chosen = self._choose(mass)
-        bpm = self._steady(self._onsets.refine(self._centre(chosen)))
-        if self._near[chosen] @ now >= SUPPORT_MASS or self._tempo is None:
+        measured = self._onsets.refine(self._bins.centre(posterior, chosen))
+        bpm = self._bins.into_range(self._steady(measured))
+        if self._tempo is None or self._bins.mass(self._bins.fold(now))[chosen] >= SUPPORT_MASS:
             self._supported_s = time_s
-        alternatives = self._alternatives(mass, chosen, bpm)
-        self._tempo = Tempo(
+        return Tempo(
             time_s=time_s,
             bpm=bpm,
             confidence=float(min(1.0, mass[chosen])),
             state=self._state(mass, bpm, time_s),
             age_s=time_s - self._supported_s,
-            alternatives=alternatives,
+            alternatives=self._alternatives(self._bins.mass(self.posterior), chosen, bpm),
         )
-        return self._tempo
-
-    def hold(self, *, time_s: float) -> Tempo | None:
-        """Return the last tempo, older and less sure, while there is nothing to hear; None before the first."""
-        if self._tempo is None:
-            return None
-        doubt = 0.5 ** (max(0.0, time_s - self._tempo.time_s) / HOLD_HALF_LIFE_S)
-        return replace(
-            self._tempo,
-            time_s=time_s,
-            confidence=self._tempo.confidence * doubt,
-            state="holding",
-            age_s=time_s - self._supported_s,
-        )
-
-    def _keep(self, now: F64, *, elapsed_s: float) -> float:
-        """Return the share of the past that still counts: less when it disagrees with ``now``."""
-        if self._weight <= 0.0:
-            return 0.0
-        mass, past = self._near @ now, self._near @ self.posterior
-        agreement = float(mass @ past / np.sqrt((mass @ mass) * (past @ past)))
-        haste = 1.0 + SURPRISE * (1.0 - agreement)
-        return float(np.exp(-elapsed_s * haste / self._time_constant_s))
 
     def _choose(self, mass: F64) -> int:
         """Return the bin with most mass around it, staying with the shown tempo unless another is clearly stronger."""
         best = int(np.argmax(mass))
         if self._tempo is None:
             return best
-        near = np.abs(np.log(self._bpm / self._tempo.bpm)) <= TOLERANCE
-        if not near.any():
-            return best
+        near = self._bins.near(self._bins.nearest(self._tempo.bpm))
         current = int(np.argmax(np.where(near, mass, -1.0)))
         return best if mass[best] > SWITCH_RATIO * mass[current] else current
-
-    def _centre(self, chosen: int) -> float:
-        """Return the posterior's centre of gravity around a bin, in BPM."""
-        weights = self._near[chosen] * self.posterior
-        return float(np.exp(weights @ np.log(self._bpm) / max(float(weights.sum()), 1e-12)))
 
     def _steady(self, measured: float) -> float:
         """Average the measured tempo while it stays put; follow a change once two measurements agree on it."""
@@ -228,7 +188,7 @@ class TempoTracker:
         return shown + (measured - shown) / min(self._measured, STEADY_UPDATES)
 
     def _state(self, mass: F64, bpm: float, time_s: float) -> TempoState:
-        family = sum(self._mass_at(mass, bpm * factor) for factor in (0.5, 1.0, 2.0, 1.0 / 3.0, 3.0))
+        family = self._bins.family_mass(mass, bpm)
         self._locked = family >= (UNLOCK_MASS if self._locked else LOCK_MASS)
         if self._locked:
             self._unlocked_s = None
@@ -237,14 +197,9 @@ class TempoTracker:
             self._unlocked_s = time_s
         return "unsteady" if time_s - self._unlocked_s >= UNSTEADY_AFTER_S else "searching"
 
-    def _mass_at(self, mass: F64, bpm: float) -> float:
-        if not self._bpm[0] / (1.0 + TOLERANCE) <= bpm <= self._bpm[-1] * (1.0 + TOLERANCE):
-            return 0.0
-        return float(mass[np.argmin(np.abs(np.log(self._bpm / bpm)))])
-
     def _alternatives(self, mass: F64, chosen: int, bpm: float) -> tuple[Alternative, ...]:
         """Return the other peaks of the posterior, strongest first; simple ratios of the shown tempo made exact."""
-        remaining = np.where(np.abs(np.log(self._bpm / self._bpm[chosen])) <= 2.0 * TOLERANCE, 0.0, mass)
+        remaining = np.where(self._bins.near(chosen, width=2.0 * TOLERANCE), 0.0, mass)
         reference = max(float(mass[chosen]), 1e-12)
         found: list[Alternative] = []
         while len(found) < MAX_ALTERNATIVES:
@@ -253,7 +208,7 @@ class TempoTracker:
             if salience < MIN_SALIENCE:
                 break
             found.append(Alternative(bpm=_snap(float(self._bpm[peak]), bpm), salience=min(1.0, salience)))
-            remaining[np.abs(np.log(self._bpm / self._bpm[peak])) <= 2.0 * TOLERANCE] = 0.0
+            remaining[self._bins.near(peak, width=2.0 * TOLERANCE)] = 0.0
         return tuple(found)
 
 
@@ -261,9 +216,3 @@ def _snap(alternative: float, bpm: float) -> float:
     """Return the simple multiple of ``bpm`` that ``alternative`` is within 4 % of, or ``alternative``."""
     exact = min((bpm * ratio for ratio in OCTAVES), key=lambda candidate: abs(np.log(candidate / alternative)))
     return exact if abs(np.log(exact / alternative)) <= TOLERANCE else alternative
-
-
-def _softmax(logits: F64) -> F64:
-    exponentials = np.exp(logits - logits.max())
-    probabilities: F64 = exponentials / exponentials.sum()
-    return probabilities

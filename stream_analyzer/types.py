@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # a subscriber reads these types without numpy
 
 State = Literal["starting", "warming", "live", "silent", "degraded", "device_lost", "ended"]
 BrokerState = Literal["none", "down", "up", "clash"]
+TempoRange = tuple[float, float]  # lowest and highest BPM
 TempoState = Literal["searching", "locked", "holding", "unsteady"]
 GenreState = Literal["searching", "music", "holding", "not_music"]
 

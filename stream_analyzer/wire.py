@@ -66,6 +66,7 @@ class SpectrumScale:
 class Hello:
     """The first message of every connection: what a subscriber listens to.
 
+    ``tempo_range`` is the lowest and highest BPM that a tempo is folded into by octaves, None if it is not;
     ``sub_genres`` are the styles known within a genre, each with that genre; below ``confident`` a genre is a guess.
     """
 
@@ -74,6 +75,7 @@ class Hello:
     source: Source
     models: tuple[Model, ...]
     latency_s: dict[str, float]
+    tempo_range: tuple[float, ...] | None
     labels: tuple[str, ...]
     sub_genres: dict[str, str]
     confident: float

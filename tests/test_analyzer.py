@@ -107,6 +107,15 @@ def test_a_channel_can_be_picked(models: Models) -> None:
     assert "live" not in states(feed(Analyzer(make_fakes(), channel=2), left_only))
 
 
+def test_all_tempi_lie_in_the_range_that_was_asked_for(models: Models) -> None:
+    free = {e.bpm for e in feed(Analyzer(models), MUSIC) if isinstance(e, Tempo)}
+    assert max(free) > 201.0 or min(free) < 99.0, "the sound must leave the range for this to test anything"
+    events = feed(Analyzer(models, tempo_range=(100.0, 200.0)), MUSIC)
+    tempi = [e.bpm for e in events if isinstance(e, Tempo)]
+    assert tempi
+    assert all(99.0 < bpm < 201.0 for bpm in tempi)
+
+
 def test_silence_holds_predictions_and_runs_no_model(models: Models) -> None:
     analyzer = Analyzer(models)
     feed(analyzer, MUSIC)

@@ -14,6 +14,7 @@ OURS = {path.stem: path for path in PACKAGE.glob("*.py")}
 PURE = {
     "errors", "types", "features", "manifest", "resample", "steps", "level", "rolling", "smoothing", "genre", "tempo",
     "messages", "wire", "subscription", "summary", "history", "backoff", "home_assistant", "access",
+    "onsets", "tempo_bins", "tempo_change",
 }  # fmt: skip
 CORE = PURE | {"native", "model", "analyzer"}
 IO = {

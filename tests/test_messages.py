@@ -86,7 +86,8 @@ def test_spectrum_frame_to_the_byte() -> None:
 def test_all_messages_of_a_session_keep_the_schema(models: Models, validate: Callable[[dict[str, Any]], None]) -> None:
     analyzer, encoder, summary = Analyzer(models), Encoder("0123ab"), Summary()
     source = SourceInfo("file", "a song.flac", 44_100, 2)
-    messages = [encoder.hello(source=source, models=models, started_at="2026-11-23T12:00:00+00:00")]
+    started_at = "2026-11-23T12:00:00+00:00"
+    messages = [encoder.hello(source=source, models=models, started_at=started_at, tempo_range=(90.0, 180.0))]
     events = analyzer.feed(AudioBlock(drum_loop(8.0), 22_050))
     events += analyzer.device_lost("gone") + analyzer.end()
     for event in events:

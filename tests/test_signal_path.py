@@ -103,6 +103,14 @@ def test_a_live_window_holds_the_newest_frames_alone(live_frames: int, count: in
     assert (window.frames[:-live_frames] == -9.0).all()
 
 
+def test_the_newest_frames_alone_are_a_window_that_is_still_filling() -> None:
+    window = RollingWindow(SHAPE, n_mels=1, fill=-9.0)
+    window.push(np.arange(40, dtype=np.float32)[:, None])
+    np.testing.assert_array_equal(window.newest(2)[:, 0], [-9, -9, -9, 36, 39])
+    np.testing.assert_array_equal(window.newest(5)[:, 0], [27, 30, 33, 36, 39])
+    np.testing.assert_array_equal(window.frames[:, 0], [27, 30, 33, 36, 39])
+
+
 def test_window_is_due_when_ready_and_then_each_stride() -> None:
     window = RollingWindow(SHAPE, n_mels=1, fill=0.0)
     due = [i + 1 for i in range(30) if window.push(np.zeros((1, 1), np.float32))]

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from stream_analyzer.features import SPEC, StreamingLogMel
 from stream_analyzer.manifest import Calibration, ModelInput, ModelManifest, ModelOutput
-from stream_analyzer.tempo import OnsetHistory, TempoTracker, onset_strength
+from stream_analyzer.onsets import OnsetHistory, onset_strength
+from stream_analyzer.tempo import TempoTracker
 
 if TYPE_CHECKING:
+    from stream_analyzer.tempo import Listen
     from stream_analyzer.types import F32, Tempo
 
 BPM = 30.0 * 2.0 ** (np.arange(108) / 32.0)
@@ -42,6 +44,11 @@ def logits(*peaks: tuple[float, float]) -> F32:
     return np.log(density + 1e-7).astype(np.float32)
 
 
+def says(answer: F32) -> Listen:
+    """Return a model that hears the same in any window."""
+    return lambda _: answer
+
+
 def clicks(bpm: float, seconds: float) -> F32:
     """Return log-mel frames of decaying noise bursts over hiss."""
     rng = np.random.default_rng(0)
@@ -57,7 +64,7 @@ def follow(tracker: TempoTracker, *, frames: F32, answer: F32, start_s: float = 
     found = []
     for end in range(25, len(frames) + 1, 25):
         tracker.push(frames[end - 25 : end])
-        found.append(tracker.update(answer, time_s=start_s + end / 50.0))
+        found.append(tracker.update(says(answer), time_s=start_s + end / 50.0))
     return found
 
 
@@ -76,14 +83,14 @@ def test_a_steady_track_shows_a_steady_number() -> None:
 
 
 def test_without_onsets_the_posterior_decides() -> None:
-    tempo = TempoTracker(manifest()).update(logits((100.0, 1.0)), time_s=3.0)
+    tempo = TempoTracker(manifest()).update(says(logits((100.0, 1.0))), time_s=3.0)
     assert tempo.bpm == pytest.approx(100.0, rel=0.01)
     assert tempo.confidence > 0.8
     assert tempo.age_s == 0.0
 
 
 def test_octaves_are_alternatives_at_exact_multiples() -> None:
-    tempo = TempoTracker(manifest()).update(logits((85.0, 0.6), (171.0, 0.4)), time_s=3.0)
+    tempo = TempoTracker(manifest()).update(says(logits((85.0, 0.6), (171.0, 0.4))), time_s=3.0)
     assert tempo.bpm == pytest.approx(85.0, rel=0.01)
     assert tempo.alternatives[0].bpm == pytest.approx(2.0 * tempo.bpm)
     assert tempo.alternatives[0].salience == pytest.approx(2.0 / 3.0, abs=0.05)
@@ -92,9 +99,9 @@ def test_octaves_are_alternatives_at_exact_multiples() -> None:
 
 def test_a_slightly_stronger_octave_does_not_take_over() -> None:
     tracker = TempoTracker(manifest(time_constant_s=0.01))
-    tracker.update(logits((85.0, 0.6), (170.0, 0.4)), time_s=3.0)
-    assert tracker.update(logits((85.0, 0.48), (170.0, 0.52)), time_s=3.5).bpm == pytest.approx(85.0, rel=0.01)
-    assert tracker.update(logits((85.0, 0.3), (170.0, 0.7)), time_s=4.0).bpm == pytest.approx(170.0, rel=0.01)
+    tracker.update(says(logits((85.0, 0.6), (170.0, 0.4))), time_s=3.0)
+    assert tracker.update(says(logits((85.0, 0.48), (170.0, 0.52))), time_s=3.5).bpm == pytest.approx(85.0, rel=0.01)
+    assert tracker.update(says(logits((85.0, 0.3), (170.0, 0.7))), time_s=4.0).bpm == pytest.approx(170.0, rel=0.01)
 
 
 def test_a_new_tempo_is_followed() -> None:
@@ -105,18 +112,117 @@ def test_a_new_tempo_is_followed() -> None:
     assert found[-1].bpm == pytest.approx(140.0, rel=0.005)
 
 
+def test_a_change_is_heard_in_the_newest_seconds_before_the_window_tells() -> None:
+    tracker, asked = TempoTracker(manifest()), []
+    follow(tracker, frames=clicks(128.0, 12.0), answer=logits((128.0, 1.0)))
+
+    def listen(frames: int) -> F32:
+        asked.append(frames)
+        return logits((140.0, 1.0)) if frames < 100 else logits((128.0, 0.4), (140.0, 0.4), (97.0, 0.2))
+
+    found = [tracker.update(listen, time_s=12.5 + 0.5 * step).bpm for step in range(4)]
+    assert found[-1] == pytest.approx(140.0, rel=0.01)
+    assert asked[:2] == [150, 44]
+    assert sorted(asked[-3:]) == asked[-3:], "after a change the window grows with the new music alone"
+    assert asked[-1] < 100
+
+
+def test_a_steady_track_is_listened_to_once_a_judgement() -> None:
+    tracker, asked = TempoTracker(manifest()), []
+    for step in range(20):
+        tracker.update(lambda frames: asked.append(frames) or logits((100.0, 1.0)), time_s=3.0 + 0.5 * step)  # type: ignore[func-returns-value]
+    assert asked == [150] * 20
+
+
+def test_an_octave_is_no_change() -> None:
+    tracker = TempoTracker(manifest())
+    for step in range(20):
+        tracker.update(says(logits((85.0, 1.0))), time_s=3.0 + 0.5 * step)
+    newest = tracker.update(lambda frames: logits((85.0 if frames == 150 else 170.0, 1.0)), time_s=13.5)
+    assert newest.bpm == pytest.approx(85.0, rel=0.01)
+
+
+def test_a_breakdown_is_held_and_then_given_up() -> None:
+    tracker, flat = TempoTracker(manifest()), np.zeros(108, np.float32)
+    for step in range(20):
+        tracker.update(says(logits((126.0, 1.0))), time_s=3.0 + 0.5 * step)
+    found = [tracker.update(says(flat), time_s=13.0 + 0.5 * step) for step in range(100)]
+    held = [tempo for tempo in found if tempo.state == "holding"]
+    assert held[0].time_s == 13.0
+    assert 20.0 < held[-1].time_s - held[0].time_s <= 30.0
+    assert {round(tempo.bpm) for tempo in held} == {126}
+    assert held[-1].age_s > 20.0
+    assert held[-1].confidence < 0.6 * held[0].confidence
+    assert found[-1].state == "unsteady"
+
+
+def test_a_breakdown_ends_with_the_same_tempo() -> None:
+    tracker, flat = TempoTracker(manifest()), np.zeros(108, np.float32)
+    for step in range(60):
+        answer = flat if 20 <= step < 50 else logits((126.0, 1.0))
+        tempo = tracker.update(says(answer), time_s=3.0 + 0.5 * step)
+    assert (tempo.state, tempo.age_s) == ("locked", 0.0)
+
+
+@pytest.mark.parametrize(("depth", "seconds"), [(0.08, 30.0), (-0.08, 30.0)])
+def test_a_pitch_fader_is_followed(depth: float, seconds: float) -> None:
+    still = clicks(128.0, seconds + 6.0)
+    speed = 1.0 + depth * np.arange(round(seconds * 50.0)) / (seconds * 50.0)
+    moved = still[np.minimum(np.rint(np.cumsum(speed)).astype(int), len(still) - 1)]
+    tracker = TempoTracker(manifest())
+    for end in range(25, len(moved) + 1, 25):
+        tracker.push(moved[end - 25 : end])
+        lagging_bpm = 128.0 * speed[max(0, end - 300)]  # what a window of 12 s would say
+        tempo = tracker.update(says(logits((lagging_bpm, 1.0))), time_s=end / 50.0)
+    assert tempo.bpm == pytest.approx(128.0 * speed[-1], rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("tempo_range", "bpm", "shown"),
+    [
+        ((90.0, 180.0), 64.0, 128.0),
+        ((60.0, 120.0), 174.0, 87.0),
+        ((70.0, 200.0), 174.0, 174.0),
+        ((40.0, 80.0), 250.0, 62.5),
+    ],
+)
+def test_a_tempo_is_folded_into_the_range_by_octaves(
+    tempo_range: tuple[float, float], bpm: float, shown: float
+) -> None:
+    tempo = TempoTracker(manifest(), tempo_range=tempo_range).update(says(logits((bpm, 1.0))), time_s=3.0)
+    assert tempo.bpm == pytest.approx(shown, rel=0.01)
+    assert tempo.confidence > 0.8
+
+
+def test_octaves_outside_the_range_count_for_the_one_inside_and_stay_alternatives() -> None:
+    answer = says(logits((64.0, 0.35), (128.0, 0.25), (170.0, 0.4)))
+    tempo = TempoTracker(manifest(), tempo_range=(90.0, 180.0)).update(answer, time_s=3.0)
+    assert tempo.bpm == pytest.approx(128.0, rel=0.01)
+    assert tempo.confidence > 0.45, "more than a quarter of the evidence"
+    assert tempo.alternatives[0].bpm == pytest.approx(170.0, rel=0.02)
+    assert any(other.bpm == pytest.approx(64.0, rel=0.01) for other in tempo.alternatives)
+
+
+@given(bpm=st.floats(30.0, 300.0), low=st.floats(30.0, 150.0), octaves=st.floats(1.0, 1.5))
+@settings(deadline=None)
+def test_whatever_is_heard_lies_in_the_range(bpm: float, low: float, octaves: float) -> None:
+    high = low * 2.0**octaves
+    tempo = TempoTracker(manifest(), tempo_range=(low, high)).update(says(logits((bpm, 1.0))), time_s=3.0)
+    assert low / 1.006 <= tempo.bpm <= high * 1.006
+
+
 def test_age_grows_while_windows_say_something_else() -> None:
     tracker = TempoTracker(manifest(time_constant_s=20.0))
     for step in range(10):
-        tracker.update(logits((100.0, 1.0)), time_s=3.0 + step)
-    tempo = tracker.update(logits((143.0, 1.0)), time_s=15.0)
+        tracker.update(says(logits((100.0, 1.0))), time_s=3.0 + step)
+    tempo = tracker.update(says(logits((143.0, 1.0))), time_s=15.0)
     assert tempo.bpm == pytest.approx(100.0, rel=0.01)
     assert tempo.age_s == pytest.approx(3.0)
 
 
 def test_no_pulse_is_searched_for_and_then_called_unsteady() -> None:
     tracker = TempoTracker(manifest())
-    states = [tracker.update(np.zeros(108, np.float32), time_s=3.0 + 0.5 * step).state for step in range(40)]
+    states = [tracker.update(says(np.zeros(108, np.float32)), time_s=3.0 + 0.5 * step).state for step in range(40)]
     assert states[0] == "searching"
     assert states[-1] == "unsteady"
 
@@ -124,7 +230,7 @@ def test_no_pulse_is_searched_for_and_then_called_unsteady() -> None:
 def test_silence_holds_the_last_tempo_and_doubts_it() -> None:
     tracker = TempoTracker(manifest())
     assert tracker.hold(time_s=1.0) is None
-    shown = tracker.update(logits((100.0, 1.0)), time_s=3.0)
+    shown = tracker.update(says(logits((100.0, 1.0))), time_s=3.0)
     held = tracker.hold(time_s=33.0)
     assert held is not None
     assert (held.bpm, held.state, held.age_s, held.time_s) == (shown.bpm, "holding", 30.0, 33.0)
@@ -133,8 +239,8 @@ def test_silence_holds_the_last_tempo_and_doubts_it() -> None:
 
 def test_what_was_long_ago_is_forgotten() -> None:
     tracker = TempoTracker(manifest())
-    tracker.update(logits((100.0, 1.0)), time_s=3.0)
-    assert tracker.update(logits((143.0, 1.0)), time_s=60.0).bpm == pytest.approx(143.0, rel=0.01)
+    tracker.update(says(logits((100.0, 1.0))), time_s=3.0)
+    assert tracker.update(says(logits((143.0, 1.0))), time_s=60.0).bpm == pytest.approx(143.0, rel=0.01)
 
 
 def test_reset_equals_new() -> None:
@@ -154,6 +260,10 @@ def test_onset_history_is_the_same_for_any_cut(cuts: list[int], seed: int) -> No
     for part in np.split(frames, sorted(cuts)):
         cut.push(part)
     assert whole.refine(120.0) == cut.refine(120.0)
+    whole.keep(3.0)
+    assert whole.refine(120.0) != cut.refine(120.0)
+    cut.keep(3.0)
+    assert whole.refine(120.0) == cut.refine(120.0)
 
 
 def test_onset_strength_hears_no_gain() -> None:
@@ -166,4 +276,4 @@ def test_all_numbers_are_finite_in_silence() -> None:
     frames = np.full((500, 128), SPEC.log_floor, np.float32)
     tempo = follow(tracker, frames=frames, answer=logits((100.0, 1.0)))[-1]
     assert np.isfinite([tempo.bpm, tempo.confidence, tempo.age_s]).all()
-    assert np.isfinite([tracker.mean_bpm]).all()
+    assert np.isfinite(tracker.posterior).all()

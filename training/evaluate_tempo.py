@@ -108,8 +108,11 @@ def judge_features(frames: F32, model: Listening, *, rate: float, truth: float) 
     tracker = TempoTracker(model.manifest)
     events = []
     for end in np.arange(window.min_frames, len(frames) + 0.5, window.stride / window.every):
-        time_s = round(end) / assumed
-        tempo = tracker.update(model.run(last_frames(frames[: round(end)], window.frames)), time_s=time_s)
+        heard = frames[: round(end)]
+        tempo = tracker.update(
+            lambda count, heard=heard: model.run(last_frames(heard[-count:], window.frames)),  # type: ignore[misc]
+            time_s=round(end) / assumed,
+        )
         scaled = tuple(replace(other, bpm=other.bpm * rate / assumed) for other in tempo.alternatives)
         tempo = replace(tempo, bpm=tempo.bpm * rate / assumed, alternatives=scaled)
         events.append((round(end) / rate, tempo))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stream_analyzer.tempo import TOLERANCE
+from stream_analyzer.onsets import TOLERANCE
 from training.tempo_grid import BPM_BINS
 
 if TYPE_CHECKING:
