@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+TOKEN_LIMIT_S = 2.0  # for the first message of a client that showed no token before
 _FAREWELL_S = 3.0  # when the source has ended: time for who reads slowly to get the rest
 _STOP_S = 0.5  # when a user ends it
 _BESIDE_CLIENTS = 256  # connections: requests for pages, handshakes, clients that are leaving
@@ -220,7 +221,7 @@ class WebServer:
         """Wait for the token of a client that has not shown it yet, and see that there is room."""
         if connection.request is None or self._judge(connection.request) != "good":
             try:
-                async with asyncio.timeout(OPEN_LIMIT_S):
+                async with asyncio.timeout(TOKEN_LIMIT_S):
                     shown = self._access.judge_message(await connection.recv())
             except TimeoutError:
                 shown = False

@@ -151,7 +151,7 @@ async def test_text_that_is_none_ends_it() -> None:
 
 
 async def test_who_shows_no_token_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web_server, "OPEN_LIMIT_S", 0.05)
+    monkeypatch.setattr(web_server, "TOKEN_LIMIT_S", 0.05)
     async with served() as url:
         assert (await ended(url))[0] == 1008
 

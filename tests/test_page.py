@@ -43,6 +43,20 @@ def test_demo_shows_tempo_and_genre_within_6_s_of_sound(page: Page, complaints: 
     assert complaints == []
 
 
+def test_who_has_no_login_is_told_and_who_has_one_sees_no_token(page: Page) -> None:
+    token = "correct-horse-battery-staple"  # noqa: S105 - a test's
+    with serve("--input", "demo", env={"STREAM_ANALYZER_TOKEN": token}) as service:
+        url = f"http://{service.address}/"
+        page.goto(url)
+        assert "login link" in until_situation(page, "locked")
+        page.goto(f"{url}login?token={token}")
+        until(page, "() => ['warming', 'live'].includes(document.documentElement.dataset.situation)")
+        assert page.url == url
+        assert page.evaluate("document.cookie") == "", "no script can read it"
+        page.reload()
+        until_situation(page, "live")
+
+
 def test_demo_moves_spectrogram_meter_and_clock(page: Page, complaints: list[str]) -> None:
     with serve("--input", "demo") as service:
         page.goto(f"http://{service.address}/")

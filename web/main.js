@@ -133,7 +133,7 @@ function draw(now) {
 const follower = new Follower({ resume: false }); // what was meanwhile is told by /timeline
 const stream = new Stream(new URL("ws", location.href).href, {
   open: () => dispatch({ kind: "open", at: performance.now() }),
-  lost: (wait_s) => dispatch({ kind: "lost", at: performance.now(), wait_s }),
+  lost: (wait_s, _reason, code) => dispatch({ kind: "lost", at: performance.now(), wait_s, code }),
   message: (message) => {
     for (const event of follower.follow(message)) receive(event);
   },

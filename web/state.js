@@ -19,6 +19,7 @@ import { join, prolong } from "./timeline.js";
  * @property {"connecting" | "open" | "lost"} line
  * @property {number} retryAt when the next attempt to connect comes; meaningful while the line is lost
  * @property {number} lostAt when the line went; meaningful while it is lost
+ * @property {"" | "locked" | "full"} refusal why the analyzer does not let this page in, if that is why there is no line
  * @property {string} session
  * @property {number} time_s sample clock of the newest message
  * @property {number} movedAt when that clock last moved
@@ -35,23 +36,26 @@ import { join, prolong } from "./timeline.js";
  */
 
 /**
- * @typedef {{kind: "open", at: number} | {kind: "lost", at: number, wait_s: number}
+ * @typedef {{kind: "open", at: number} | {kind: "lost", at: number, wait_s: number, code?: number}
  *   | {kind: "message", at: number, message: Message} | {kind: "gap", missed: number}
  *   | {kind: "timeline", session: string, rows: readonly Row[]} | {kind: "show", ratio: number}} Action
  *
- * @typedef {"connecting" | "offline" | "device_lost" | "ended" | "starting" | "silent" | "stalled" | "clipping" | "degraded"
+ * @typedef {"connecting" | "offline" | "locked" | "full" | "device_lost" | "ended" | "starting" | "silent" | "stalled" | "clipping" | "degraded"
  *   | "not_music" | "warming" | "live"} Situation
  */
 
 const SLOTS = 5;
 const CLIPPING_SHOWN_MS = 2500;
 const STALLED_MS = 3000;
+const NEEDS_TOKEN = 1008; // close codes
+const COME_LATER = 1013;
 
 /** @type {Readonly<State>} */
 export const INITIAL = Object.freeze({
   line: "connecting",
   retryAt: 0,
   lostAt: 0,
+  refusal: "",
   session: "",
   time_s: 0,
   movedAt: -Infinity,
@@ -79,7 +83,8 @@ export function reduce(state, action) {
       return { ...state, line: "open" };
     case "lost": {
       const lostAt = state.line === "lost" ? state.lostAt : action.at;
-      return { ...state, line: "lost", lostAt, retryAt: action.at + action.wait_s * 1000 };
+      const refusal = action.code === NEEDS_TOKEN ? "locked" : action.code === COME_LATER ? "full" : "";
+      return { ...state, line: "lost", lostAt, refusal, retryAt: action.at + action.wait_s * 1000 };
     }
     case "message":
       return receive(state, action.message, action.at);
@@ -102,7 +107,7 @@ function receive(state, message, at) {
   const { type, session } = message;
   if (type === "hello") {
     const known = session === state.session ? state : { ...INITIAL, line: state.line };
-    return { ...known, session, hello: message.data };
+    return { ...known, session, refusal: "", hello: message.data };
   }
   return { ...state, ...clock(state, message.time_s, at), ...value(state, message, at) };
 }
@@ -148,8 +153,8 @@ export function stableSlots(before, likeliest) {
  */
 export function situation(state, now) {
   const status = state.status?.data.state;
-  if (state.line === "lost") return status === "ended" ? "ended" : "offline";
-  if (state.line === "connecting" || !status) return "connecting";
+  if (state.line === "lost") return state.refusal || (status === "ended" ? "ended" : "offline");
+  if (state.line === "connecting" || !status) return state.refusal || "connecting";
   if (status === "device_lost" || status === "ended" || status === "starting") return status;
   if (now - state.movedAt > STALLED_MS) return "stalled";
   if (status === "silent") return status;

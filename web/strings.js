@@ -42,6 +42,8 @@ export const PAGE = {
 export const SITUATIONS = {
   connecting: { tone: "wait", title: "Connecting", advice: "Looking for the analyzer." },
   offline: { tone: "alarm", title: "No connection", advice: "The analyzer does not answer. Is it still running?" },
+  locked: { tone: "warn", title: "Login needed", advice: "Open the login link that the analyzer gave at its start." },
+  full: { tone: "warn", title: "No room", advice: "Too many are watching, or this device is too slow. Trying again by itself." },
   device_lost: { tone: "alarm", title: "Device lost", advice: "Reconnecting by itself. Check the cable." },
   ended: { tone: "warn", title: "Ended", advice: "The sound has come to its end. Start the analyzer again for more." },
   starting: { tone: "wait", title: "Starting", advice: "Opening the sound." },

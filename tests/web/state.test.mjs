@@ -41,6 +41,8 @@ test("the worst is said first", () => {
     ["device_lost", play(["status", status("device_lost"), 100], clipped)],
     ["offline", reduce(play(["status", status("device_lost"), 100]), { kind: "lost", at: 100, wait_s: 1 })],
     ["ended", reduce(play(["status", status("ended"), 100]), { kind: "lost", at: 100, wait_s: 1 })],
+    ["locked", reduce(play(), { kind: "lost", at: 100, wait_s: 1, code: 1008 })],
+    ["full", reduce(play(["status", status("live"), 100]), { kind: "lost", at: 100, wait_s: 1, code: 1013 })],
   ];
   for (const [expected, state] of cases) assert.equal(situation(state, 200), expected);
 });
