@@ -23,7 +23,9 @@ SLOWEST_BPM, FASTEST_BPM = 30.0, 300.0  # what the tempo model knows
 PCM_FORMATS = ("s16le", "f32le")
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _NODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_TOPIC = re.compile(r"[^\s#+/]+(/[^\s#+/]+)*")
+_TOPIC = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
+_TOPIC_LIMIT = 200
+_CREDENTIAL_LIMIT = 65_535
 _TOKEN = re.compile(r"[!-~]{16,512}")
 _CREDENTIALS = re.compile(r"(//|['\"]).*@")
 _MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -168,6 +170,8 @@ def _mqtt(value: Any) -> MqttAddress | None:  # noqa: ANN401
         url = urlsplit(value)
         host, port = url.hostname or "localhost", url.port
         host.encode("idna")
+        if re.search(r"\s", host):
+            url = urlsplit("")
     except ValueError:  # of which UnicodeError is one
         url, host, port = urlsplit(""), "", None
     if url.username is not None or "@" in value:
@@ -177,6 +181,17 @@ def _mqtt(value: Any) -> MqttAddress | None:  # noqa: ANN401
         msg = "must be mqtt://HOST, mqtts://HOST or the same with :PORT"
         raise ValueError(msg)
     return MqttAddress(host, port or _MQTT_PORTS[url.scheme], tls=url.scheme == "mqtts")
+
+
+def _credential(value: Any) -> str:  # noqa: ANN401
+    try:
+        fits = len(_text(value).encode()) <= _CREDENTIAL_LIMIT and "\0" not in value
+    except UnicodeEncodeError:
+        fits = False
+    if not fits:
+        msg = f"must be UTF-8 text of at most {_CREDENTIAL_LIMIT} bytes"
+        raise ValueError(msg)
+    return str(value)
 
 
 def _node(value: Any) -> str:  # noqa: ANN401
@@ -189,8 +204,8 @@ def _node(value: Any) -> str:  # noqa: ANN401
 def _discovery(value: Any) -> str | None:  # noqa: ANN401
     if value == "off":
         return None
-    if not _TOPIC.fullmatch(_text(value)):
-        msg = "must be off or the prefix that Home Assistant is set to, without # and +"
+    if not _TOPIC.fullmatch(_text(value)) or len(value) > _TOPIC_LIMIT:
+        msg = "must be off or the prefix that Home Assistant is set to, of letters, digits, -, _ and /"
         raise ValueError(msg)
     return str(value)
 
@@ -247,8 +262,8 @@ class Settings:
     mqtt_ca: Path | None = _setting(None, _existing_file, "CA certificate of the broker, if the system knows it not")
     mqtt_cert: Path | None = _setting(None, _existing_file, "client certificate for the broker")
     mqtt_key: Path | None = _setting(None, _existing_file, "its private key, if the certificate's file holds none")
-    mqtt_user: str = _setting("", _text, "user name for the broker")
-    mqtt_password: str = _setting("", _text, "password for the broker", secret=True)
+    mqtt_user: str = _setting("", _credential, "user name for the broker")
+    mqtt_password: str = _setting("", _credential, "password for the broker", secret=True)
     mqtt_discovery: str | None = _setting("homeassistant", _discovery, "prefix of Home Assistant's discovery, or off")
     osc: Address | None = _setting(None, _osc, "HOST:PORT to send OSC to, by UDP")
     node: str = _setting("", _node, "this analyzer's name in MQTT topics; the host's name if not set")

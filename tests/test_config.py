@@ -113,7 +113,8 @@ def test_broker_addresses(value: str, parsed: MqttAddress | None) -> None:
     "value",
     [
         "hall.example", "hall.example:1883", "http://hall.example", "mqtt://hall.example:0", "mqtt://hall.example:70000",
-        "mqtt://hall.example/topic", "mqtt://hall.example?x", "mqtt://[::1", "mqtt://" + "a" * 70, "mqtt://a..b", 1883,
+        "mqtt://hall.example/topic", "mqtt://hall.example?x", "mqtt://[::1", "mqtt://" + "a" * 70, "mqtt://a..b",
+        "mqtt://a b", "mqtt://\udcff", 1883,
     ],
 )  # fmt: skip
 def test_bad_broker_addresses(value: Any) -> None:
@@ -161,7 +162,9 @@ def test_secrets_come_from_environment_or_file_alone(tmp_path: Path) -> None:
         ({"mqtt": "mqtts://hall", "mqtt_key": __file__}, "mqtt_key is set without mqtt_cert"),
         ({"mqtt_ca": "/no/such/file"}, "existing file"), ({"node": "a/b"}, "letters, digits"),
         ({"node": ""}, "letters"),
-        ({"mqtt_discovery": "a/#"}, "must be off or"), ({"mqtt_discovery": "/a"}, "must be off or"),
+        ({"mqtt_user": "\udcff"}, "UTF-8"), ({"mqtt_user": "a\0"}, "UTF-8"), ({"mqtt_user": "a" * 65_536}, "UTF-8"),
+        ({"mqtt_discovery": "a" * 201}, "must be off or"), ({"mqtt_discovery": "a/#"}, "must be off or"),
+        ({"mqtt_discovery": "/a"}, "must be off or"),
     ],
 )  # fmt: skip
 def test_broker_settings_that_make_no_sense(settings: dict[str, Any], says: str) -> None:
