@@ -35,6 +35,7 @@ WORDLESS = """() => {
     .strip dl, .facts > :not(.unit, .state), .choice { display: none !important; }
     .facts { width: 8.6em; flex-wrap: nowrap !important; overflow: hidden; }
     .alternatives { flex-wrap: nowrap; }
+    [data-view="overlay"] .genre-label { width: 5em; }
     .digits, .digits * { color: var(--ink) !important; }
     .lamp, .clip { visibility: hidden; }
     #meter-cover { transform: scaleY(0.4) !important; }

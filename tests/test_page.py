@@ -108,7 +108,9 @@ def test_clipping_and_speech_are_said(page: Page, scripted: Scripted) -> None:
     assert "Turn the input down" in until_situation(page, "clipping")
     scripted.send("level", LEVEL)
     scripted.send("genre", GENRE | {"state": "not_music", "music": 0.1})
-    assert "does not sound like music" in until_situation(page, "not_music")
+    words = until_situation(page, "not_music")
+    assert "No music" in words
+    assert "does not sound like music" in words
 
 
 def test_silence_on_the_line_is_no_live_sound(page: Page, scripted: Scripted) -> None:

@@ -91,15 +91,45 @@ def test_half_and_double_are_a_choice_of_this_screen(page: Page, scripted: Scrip
     until(page, "() => document.getElementById('bpm').textContent === '260.0 BPM'")
 
 
-def test_a_guess_and_a_rejection_are_shown_as_such(page: Page, scripted: Scripted) -> None:
+def until_text(page: Page, name: str, said: str) -> None:
+    until(page, "([name, said]) => document.getElementById(name).textContent === said", [name, said])
+
+
+def test_a_guess_and_a_sub_genre_are_shown_as_such(page: Page, scripted: Scripted) -> None:
     scripted.send_all()
-    scripted.send("genre", GENRE | {"confidence": 0.2})
-    until(page, "() => document.getElementById('genre-verdict').textContent === 'only a guess'")
-    scripted.send("genre", GENRE | {"state": "not_music", "music": 0.1})
-    until(page, "() => document.getElementById('genre-verdict').textContent === 'not music'")
-    scripted.send("genre", GENRE | {"sub_genre": {"label": "house", "p": 0.6}})
-    until(page, "() => document.getElementById('genre-sub').textContent === 'House'")
-    assert text(page, "genre-verdict") == ""
+    scripted.send("genre", GENRE | {"confidence": 0.39})
+    until_text(page, "genre-verdict", "only a guess")
+    scripted.send("genre", GENRE | {"confidence": 0.4, "sub_genre": {"label": "house", "p": 0.6}})
+    until_text(page, "genre-verdict", "")
+    assert text(page, "genre-sub") == "House"
+    scripted.send("genre", GENRE | {"state": "searching"})
+    until_text(page, "genre-verdict", "only a guess")
+    assert text(page, "genre-sub") == ""
+
+
+def test_what_is_no_music_keeps_the_genre_before_and_its_age(page: Page, scripted: Scripted) -> None:
+    scripted.send_all()
+    scripted.send("genre", GENRE | {"state": "not_music", "music": 0.1, "age_s": 12.0})
+    until_text(page, "genre-verdict", "no music now")
+    assert (text(page, "genre-label"), text(page, "genre-age")) == ("Electronic", "heard 12\u00a0s ago")
+    assert "stale" in (page.locator("#genre").get_attribute("class") or "")
+    assert "No music" in until_situation(page, "not_music")
+    scripted.send("genre", GENRE)
+    until_text(page, "genre-verdict", "")
+    scripted.send("genre", GENRE | {"state": "holding", "age_s": 2.0})
+    until_text(page, "genre-verdict", "holding")
+
+
+def test_without_music_from_the_start_there_is_no_genre(page: Page, scripted: Scripted) -> None:
+    scripted.send("status", status("live"))
+    rejected = {"label": None, "confidence": 0.0, "state": "not_music", "music": 0.02}
+    for _ in range(3):
+        scripted.send("genre", GENRE | rejected)
+    until_text(page, "genre-label", "No music")
+    assert [text(page, f"genre-{what}") for what in ("verdict", "confidence", "age")] == ["", "", ""]
+    assert page.locator("#bars .name").first.inner_text() == "Electronic", "what was rejected can be seen"
+    assert page.locator(".leads").count() == 0
+    assert page.evaluate("() => document.getElementById('set-reading').textContent").startswith("No change")
 
 
 def test_device_lost_and_back(page: Page, scripted: Scripted, complaints: list[str]) -> None:

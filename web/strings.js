@@ -3,7 +3,7 @@
 
 /** @import {Situation} from "./state.js" */
 /** @import {State} from "./state.js" */
-/** @import {TempoState} from "./protocol.js" */
+/** @import {GenreState, TempoState} from "./protocol.js" */
 /** @import {Row} from "./timeline.js" */
 
 /** Words of index.html, by its data-t and data-label. @type {Record<string, string>} */
@@ -51,7 +51,7 @@ export const SITUATIONS = {
   stalled: { tone: "alarm", title: "No sound arrives", advice: "The source is open and sends nothing. Is it paused?" },
   clipping: { tone: "warn", title: "Clipping", advice: "The sound is cut off at the top. Turn the input down." },
   degraded: { tone: "warn", title: "Audio dropped", advice: "Some sound was lost. The numbers settle within a few seconds." },
-  not_music: { tone: "warn", title: "Not music", advice: "This does not sound like music. Tempo and genre may mean nothing." },
+  not_music: { tone: "warn", title: "No music", advice: "This does not sound like music. The genre waits; the tempo may mean nothing." },
   warming: { tone: "wait", title: "Listening", advice: "The first tempo and genre come after a few seconds of sound." },
   live: { tone: "calm", title: "Live", advice: "" },
 };
@@ -62,6 +62,14 @@ export const TEMPO_STATES = {
   locked: "Locked",
   holding: "Holding",
   unsteady: "Unsteady",
+};
+
+/** What is said of a genre that is not sure, with its age beside it. @type {Record<GenreState, string>} */
+export const VERDICTS = {
+  searching: "only a guess",
+  music: "only a guess",
+  holding: "holding",
+  not_music: "no music now",
 };
 
 /** @type {Record<string, string>} */
@@ -88,8 +96,7 @@ const GENRES = { hiphop: "Hip-Hop", "hip-hop": "Hip-Hop", rnb: "R&B", "drum and 
 export const genre = (label) => GENRES[label] ?? label.charAt(0).toUpperCase() + label.slice(1);
 
 export const UNSURE = PAGE.unsure;
-export const GUESS = "only a guess";
-export const REJECTED = "not music";
+export const NO_MUSIC = "No music";
 const NO_GENRE = "no genre";
 export const NONE = "–";
 export const NOW = "now";
@@ -215,11 +222,16 @@ export const DETAILS = [
   {
     term: "Genre",
     sentence: "What the music is most like among the genres that the model knows; the bars share 100\u00a0% with all those not shown.",
-    value: (state) => (state.genre ? genre(state.genre.data.label) : NONE),
+    value: (state) => genre(state.genre?.data.label ?? "") || NONE,
+  },
+  {
+    term: "Sub-genre",
+    sentence: "A style within that genre, shown beside it when the model is sure of it.",
+    value: ({ genre: heard }) => (heard?.data.sub_genre ? `${genre(heard.data.sub_genre.label)} ${percent(heard.data.sub_genre.p)}` : NONE),
   },
   {
     term: "Music",
-    sentence: "How likely it is music at all. Below 50\u00a0% tempo and genre mean little, and the page says so.",
+    sentence: "How likely it is music at all. Of speech and noise the page says that they are no music; the genre is then that of the music before, and ages.",
     value: (state) => (state.genre ? percent(state.genre.data.music) : NONE),
   },
   {

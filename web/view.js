@@ -114,7 +114,7 @@ export class View {
     this.#level(state, now);
     this.#tempoState(state, now);
     this.#age("tempo", state.tempo, now);
-    this.#age("genre", state.genre, now);
+    this.#age("genre", state.genre?.data.label ? state.genre : null, now);
     write("clock", strings.clock(state.time_s));
     write("latency", strings.milliseconds(latency_s));
     this.#speak(state, now);
@@ -179,14 +179,14 @@ export class View {
       const label = slots[row] ?? "";
       bar.show(label, p.get(label) ?? 0, label !== "" && label === genre?.label, this.#scheme);
     });
-    write("genre-label", strings.genre(genre?.label ?? "") || strings.UNSURE);
+    const rejected = genre?.state === "not_music";
+    const sure = genre?.state === "music" && genre.confidence >= (this.#last?.hello?.confident ?? 0);
+    write("genre-label", strings.genre(genre?.label ?? "") || (rejected ? strings.NO_MUSIC : strings.UNSURE));
     write("genre-confidence", genre?.label ? strings.sure(genre.confidence) : "");
     write("genre-music", genre ? strings.music(genre.music) : "");
     write("genre-sub", genre?.sub_genre ? strings.genre(genre.sub_genre.label) : "");
-    const rejected = genre?.state === "not_music";
-    const sure = genre !== null && genre.state !== "searching" && genre.confidence >= (this.#last?.hello?.confident ?? 0);
-    byId("genre").dataset.state = rejected ? "rejected" : sure ? "sure" : "unsure";
-    write("genre-verdict", rejected ? strings.REJECTED : genre && !sure ? strings.GUESS : "");
+    byId("genre").dataset.state = rejected ? (genre.label ? "kept" : "rejected") : sure ? "sure" : "unsure";
+    write("genre-verdict", genre && !sure && (genre.label || !rejected) ? strings.VERDICTS[genre.state] : "");
   }
 
   /** @param {"tempo" | "genre"} what @param {Received<{age_s: number}> | null} received @param {number} now */
