@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stream_analyzer.features import SPEC
@@ -143,7 +143,7 @@ def streams(draw: st.DrawFn) -> list[tuple[float, F32 | None]]:
     """Windows of any logits and pauses (None), at times that never go back."""
     any_logit = st.floats(-1e6, 1e6, width=32) | st.floats(-4.0, 4.0, width=32)
     window = st.lists(any_logit, min_size=7, max_size=7).map(lambda values: np.array(values, np.float32))
-    steps = draw(st.lists(st.tuples(st.floats(0.0, 100.0), st.none() | window), max_size=12))
+    steps = draw(st.lists(st.tuples(st.floats(0.0, 100.0), st.none() | window), max_size=6))
     times = np.cumsum([step for step, _ in steps])
     return [(float(time_s), window) for time_s, (_, window) in zip(times, steps, strict=True)]
 
@@ -156,6 +156,7 @@ def play(tracker: GenreTracker, stream: list[tuple[float, F32 | None]]) -> list[
 
 
 @given(before=streams(), stream=streams())
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 def test_reset_tracker_equals_a_new_one(before: list[tuple[float, F32 | None]], stream: Any) -> None:
     used, new = (GenreTracker(manifest(sub_genres=SUB_GENRES)) for _ in range(2))
     play(used, before)
@@ -164,6 +165,7 @@ def test_reset_tracker_equals_a_new_one(before: list[tuple[float, F32 | None]], 
 
 
 @given(stream=streams())
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 def test_any_logits_give_finite_and_consistent_genres(stream: list[tuple[float, F32 | None]]) -> None:
     tracker = GenreTracker(manifest(temperature=0.1, sub_genres=SUB_GENRES))
     for genre in filter(None, play(tracker, stream)):

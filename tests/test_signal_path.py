@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_analyzer.level import FLOOR_DBFS, measure_level
@@ -95,6 +95,7 @@ def test_window_does_not_depend_on_blocks(sizes: list[int]) -> None:
 
 
 @given(live_frames=st.integers(2, 5), count=st.integers(0, 60))
+@settings(deadline=None)
 def test_a_live_window_holds_the_newest_frames_alone(live_frames: int, count: int) -> None:
     shape, stream = replace(SHAPE, live_frames=live_frames), np.arange(count, dtype=np.float32)[:, None]
     window, whole = (RollingWindow(one, n_mels=1, fill=-9.0) for one in (shape, SHAPE))

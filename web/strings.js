@@ -51,7 +51,7 @@ export const SITUATIONS = {
   stalled: { tone: "alarm", title: "No sound arrives", advice: "The source is open and sends nothing. Is it paused?" },
   clipping: { tone: "warn", title: "Clipping", advice: "The sound is cut off at the top. Turn the input down." },
   degraded: { tone: "warn", title: "Audio dropped", advice: "Some sound was lost. The numbers settle within a few seconds." },
-  not_music: { tone: "warn", title: "No music", advice: "This does not sound like music. The genre waits; the tempo may mean nothing." },
+  not_music: { tone: "warn", title: "No music", advice: "This does not sound like music; the genre waits." },
   warming: { tone: "wait", title: "Listening", advice: "The first tempo and genre come after a few seconds of sound." },
   live: { tone: "calm", title: "Live", advice: "" },
 };

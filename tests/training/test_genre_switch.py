@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stream_analyzer.smoothing import RollingMean
@@ -25,6 +25,7 @@ def judged(tracks: int) -> Judged:
 
 
 @given(truth=st.lists(st.integers(0, 4), min_size=1, max_size=60), seed=st.integers(0, 99))
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 def test_neighbours_differ_and_none_comes_twice(truth: list[int], seed: int) -> None:
     order = arrange(np.array(truth), np.random.default_rng(seed))
     labels = [truth[index] for index in order]
