@@ -25,7 +25,6 @@ import psutil
 from aiomqtt import Client
 
 from stream_analyzer.analyzer import Models
-from stream_analyzer.config import MqttAddress
 from stream_analyzer.hub import Hub
 from stream_analyzer.messages import Encoder
 from stream_analyzer.model import TfliteModel
@@ -33,6 +32,7 @@ from stream_analyzer.mqtt import RETAINED, MqttSink
 from stream_analyzer.offline import analyze_file
 from stream_analyzer.resources import DEMO_FILE, resource_folder
 from stream_analyzer.sources import SourceInfo
+from stream_analyzer.values import MqttAddress
 from tests.mosquitto import Mosquitto, text
 
 if TYPE_CHECKING:

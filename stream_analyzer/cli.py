@@ -190,8 +190,10 @@ def _run(_options: argparse.Namespace, settings: Settings) -> int:
     mqtt, osc = _mqtt_sink(settings), _osc_sink(settings)
     source = _choose_source(settings)
     models = _load_models(settings)
-    with suppress(asyncio.CancelledError):
-        asyncio.run(serve())
+    # On Windows aiomqtt needs this loop; it holds 512 connections there, so it is for those alone who publish by MQTT.
+    loop_factory = asyncio.SelectorEventLoop if mqtt else None
+    with suppress(asyncio.CancelledError), asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(serve())
     return 0
 
 

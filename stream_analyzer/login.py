@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from stream_analyzer.access import Access, is_loopback
-from stream_analyzer.config import ENV_PREFIX, state_folder
+from stream_analyzer.config import state_folder
 from stream_analyzer.errors import ConfigError
 from stream_analyzer.guard import tls_context
+from stream_analyzer.values import ENV_PREFIX
 from stream_analyzer.web_server import Serving
 
 if TYPE_CHECKING:

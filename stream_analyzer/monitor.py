@@ -88,14 +88,14 @@ class Monitor(Collector):
     def health(self) -> Answer:
         """Tell a supervisor whether to restart the process: it answers, and its analysis does not hang."""
         idle_s = time.monotonic() - self._progress.turned_s
-        return _answer(idle_s <= _HUNG_AFTER_S, {"version": __version__, "idle_s": round(idle_s, 1)})
+        return _answer(idle_s <= _HUNG_AFTER_S, {"idle_s": round(idle_s, 1)})
 
     def ready(self) -> Answer:
         """Tell whether sound is being analysed, so that what is published can be relied on."""
         status = self._progress.status
-        state, detail = (status.state, status.detail) if status else ("starting", "")
+        state = status.state if status else "starting"
         hung = time.monotonic() - self._progress.turned_s > _HUNG_AFTER_S
-        return _answer(state in _READY and not hung, {"state": state, "detail": detail})
+        return _answer(state in _READY and not hung, {"state": state})
 
     def collect(self) -> Iterator[Metric]:
         """Give everything but the inference times, read where it is counted."""

@@ -26,9 +26,9 @@ from stream_analyzer.hub import Newest
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from stream_analyzer.config import MqttAddress
     from stream_analyzer.hub import Hub
     from stream_analyzer.types import BrokerState
+    from stream_analyzer.values import MqttAddress
     from stream_analyzer.wire import Kind
 
 logger = logging.getLogger(__name__)

@@ -20,8 +20,8 @@ from stream_analyzer.wire import decode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stream_analyzer.config import Address
     from stream_analyzer.hub import Hub
+    from stream_analyzer.values import Address
     from stream_analyzer.wire import WireEvent
 
 logger = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ PURE = {
 CORE = PURE | {"native", "model", "analyzer"}
 IO = {
     "block_queue", "hub", "fanout", "threads", "sources", "capture", "web_server", "offline", "resources", "config",
-    "endpoint", "following", "client", "live_line", "mqtt", "osc", "monitor",
+    "values", "endpoint", "following", "client", "live_line", "mqtt", "osc", "monitor",
     "guard", "login",
 }  # fmt: skip
 TOP = {"pipeline", "cli", "__main__", "__init__"}

@@ -37,9 +37,11 @@ def parse(text: str) -> Samples:
     }
 
 
-async def get(service: Service, path: str, *, host: str = "") -> tuple[int, str]:
+async def get(service: Service, path: str, *, host: str = "", token: str = "") -> tuple[int, str]:
+    headers = {"Host": host} if host else {"Authorization": f"Bearer {token}"} if token else {}
+
     def blocking() -> tuple[int, str]:
-        request = Request(f"http://{service.address}{path}", headers={"Host": host} if host else {})
+        request = Request(f"http://{service.address}{path}", headers=headers)
         try:
             with urlopen(request, timeout=10) as answer:  # noqa: S310 - our own server
                 return answer.status, answer.read().decode()
@@ -104,8 +106,16 @@ async def ready(service: Service) -> tuple[int, str]:
 
 @pytest.mark.parametrize("path", ["/metrics", "/health", "/ready"])
 async def test_the_page_s_rules_hold_here_too(path: str) -> None:
-    with serve("--input", "-") as service:
+    with serve("--input", "demo") as service:
         assert (await get(service, path, host="evil.example"))[0] == 403
+
+
+async def test_a_token_opens_the_metrics_and_nobody_needs_one_for_the_rest() -> None:
+    token = "0123456789abcdef0123"  # noqa: S105 - made for the test
+    with serve("--input", "demo", env={"STREAM_ANALYZER_TOKEN": token}) as service:
+        assert [(await get(service, path))[0] for path in ("/metrics", "/health")] == [401, 200]
+        assert (await get(service, "/ready"))[0] in (200, 503)
+        assert (await get(service, "/metrics", token=token))[0] == 200
 
 
 async def test_secrets_are_not_told() -> None:

@@ -15,12 +15,13 @@ from pythonosc.dispatcher import Dispatcher
 from pythonosc.osc_server import AsyncIOOSCUDPServer
 from pythonosc.udp_client import UDPClient
 
-from stream_analyzer.config import Address, load_settings
+from stream_analyzer.config import load_settings
 from stream_analyzer.errors import ConfigError
 from stream_analyzer.hub import Hub
 from stream_analyzer.messages import Encoder, Message
 from stream_analyzer.osc import PREFIX, OscSink
 from stream_analyzer.types import Genre, Level, Score, Status, Tempo
+from stream_analyzer.values import Address
 from tests.real_process import run_command, serve
 
 if TYPE_CHECKING:
