@@ -35,6 +35,7 @@ T = TypeVar("T")
 _HELLO_LIMIT_S = 10.0
 _PING_EVERY_S = 5.0  # a line that died without a word is found out within twice this
 _CLOSE_LIMIT_S = 1.0
+_MAX_MESSAGE = 1 << 18  # several times ten seconds of spectrum
 
 
 def subscribe(
@@ -163,6 +164,7 @@ async def _keep_reading(endpoint: Endpoint, inbox: Inbox) -> None:
                 close_timeout=_CLOSE_LIMIT_S,
                 ping_interval=_PING_EVERY_S,
                 ping_timeout=_PING_EVERY_S,
+                max_size=_MAX_MESSAGE,
             ) as line:
                 async with asyncio.timeout(_HELLO_LIMIT_S):
                     reader.greet(await line.recv())

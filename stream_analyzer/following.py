@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _STALE_AFTER_S = 2.0
+_MOST_WAITING = 4096  # more than a whole replay; only what runs amok sends more in that time
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Received:
 
 
 class Inbox:
-    """What was read and not yet taken. Once the oldest waits for too long, only the newest of each kind is kept."""
+    """What was read and not yet taken. Once it is too much or too old, only the newest of each kind is kept."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Start empty."""
@@ -64,7 +65,8 @@ class Inbox:
     def put(self, item: Envelope | Lost, payload: str | bytes = "") -> None:
         """Take what was read, or that the line was lost."""
         self._waiting.append((self._clock(), item, payload))
-        if self._waiting[-1][0] - self._waiting[0][0] > _STALE_AFTER_S:
+        waited_s = self._waiting[-1][0] - self._waiting[0][0]
+        if waited_s > _STALE_AFTER_S or len(self._waiting) > _MOST_WAITING:
             newest: dict[str, tuple[float, Envelope | Lost, str | bytes]] = {}
             for entry in reversed(self._waiting):
                 newest.setdefault(entry[1].kind if isinstance(entry[1], Envelope) else "lost", entry)

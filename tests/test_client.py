@@ -236,7 +236,9 @@ async def test_malformed_messages_are_left_out_and_told(collect: Collect, caplog
     assert len(caplog.records) == 1
 
 
-@pytest.mark.parametrize("raw", [b"\xff" * 200, b"\x81\x02\xc3\x28", b"\x82\x7f\x7f" + b"\xff" * 7])
+@pytest.mark.parametrize(
+    "raw", [b"\xff" * 200, b"\x81\x02\xc3\x28", b"\x82\x7f\x7f" + b"\xff" * 7, b"\x82\x7f" + (1 << 19).to_bytes(8)]
+)
 async def test_a_line_gone_mad_is_given_up_and_made_anew(collect: Collect, waits: list[int], raw: bytes) -> None:
     session = Session("aaaaaa")
     async with played(Act([session.hello()], raw=raw), Act([session.hello(), *session.levels(1)])) as analyzer:
@@ -286,6 +288,17 @@ async def test_what_waits_too_long_gives_way_to_the_newest() -> None:
     inbox.put(lost := Lost("gone", 1.0))
     inbox.close()
     assert [await inbox.take() for _ in range(4)] == [(levels(4)[0], ""), (tempo, ""), (lost, ""), None]
+
+
+async def test_what_waits_is_bounded_in_number_too() -> None:
+    inbox = Inbox(clock=lambda: 0.0)
+    for item in levels(*range(5000)):
+        inbox.put(item)
+    inbox.close()
+    left = 0
+    while await inbox.take():
+        left += 1
+    assert 0 < left < 1000
 
 
 def levels(*places: int) -> list[Envelope]:

@@ -36,6 +36,7 @@ import { Socket } from "./socket.js";
 export const TYPES = ["tempo", "genre", "level", "status", "spectrum", "summary"];
 const TEXT_TYPES = TYPES.filter((type) => type !== "spectrum");
 const STALE_MS = 2000;
+const MOST_WAITING = 4096; // more than a whole replay; only what runs amok sends more in that time
 const POLICY = 1008;
 const NTH_MASK = 0xffff; // the count of a spectrum frame goes round
 
@@ -162,7 +163,7 @@ export class Follower {
   }
 }
 
-/** What came and was not taken yet. Once the oldest waits for too long, only the newest of each type is kept. */
+/** What came and was not taken yet. Once it is too much or too old, only the newest of each type is kept. */
 class Inbox {
   /** @type {{at: number, event: Message | Lost}[]} */ #waiting = [];
   #ended = false;
@@ -173,7 +174,7 @@ class Inbox {
   put(event) {
     const at = performance.now();
     this.#waiting.push({ at, event });
-    if (at - this.#waiting[0].at > STALE_MS) {
+    if (at - this.#waiting[0].at > STALE_MS || this.#waiting.length > MOST_WAITING) {
       const newest = new Map(this.#waiting.map((entry) => [entry.event.type, entry]));
       this.#waiting = this.#waiting.filter((entry) => newest.get(entry.event.type) === entry);
     }
