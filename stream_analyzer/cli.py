@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     subscribe.add_argument("url", nargs="?", help="of its page or stream, or host:port; default: this machine's")
     subscribe.add_argument("--types", help="kinds of messages, with commas between them")
     subscribe.add_argument("--hz", type=float, help="at most so many of each kind a second")
-    _add_settings(subscribe, "json")
+    _add_settings(subscribe, "json", "token")
     subscribe.set_defaults(command=_subscribe)
 
     analyze = commands.add_parser("analyze", help="analyse whole files", description="Analyse whole sound files.")
@@ -259,7 +259,8 @@ def _subscribe(options: argparse.Namespace, settings: Settings) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     types = options.types or (TEXT_TYPES if settings.json else LINE_TYPES)
-    with follow(options.url or f"{host}:{settings.port}", types=types, hz=options.hz) as stream:
+    url, token = options.url or f"{host}:{settings.port}", settings.token or None
+    with follow(url, types=types, hz=options.hz, token=token) as stream:
         if settings.json:
             write_messages(stream, _write_line, _note)
         else:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import threading
 from contextlib import aclosing, closing
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trustme
 
 from stream_analyzer import client, following
 from stream_analyzer.client import Gap, Lost, Received, subscribe, subscribe_blocking
@@ -24,10 +26,12 @@ from tests.test_page import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from pathlib import Path
 
     Collect = Callable[..., Coroutine[Any, Any, list[Received]]]
 
 LIMIT_S = 30.0
+TOKEN = "correct-horse-battery-staple"  # noqa: S105 - a test's
 
 
 @pytest.fixture(params=["asyncio", "blocking"])
@@ -170,6 +174,36 @@ async def test_a_cut_cable_loses_nothing(collect: Collect) -> None:
     assert "Gap" not in " ".join(events(came))
     levels = [received.seq for received in came if isinstance(received.event, Level)]
     assert levels == sorted(set(levels))
+
+
+@pytest.mark.parametrize(
+    ("token", "says"),
+    [
+        (None, 'the first message must be {"token": TOKEN}; it asks for a token'),
+        ("wrong", "401 Unauthorized; wrong token; check the token"),
+    ],
+)
+async def test_a_token_is_asked_for(collect: Collect, token: str | None, says: str) -> None:
+    with serve("--input", "demo", env={"STREAM_ANALYZER_TOKEN": TOKEN}) as service:
+        came = await collect(service.address, count(2), token=TOKEN)
+        assert isinstance(came[0].event, Hello)
+        with pytest.raises(ConfigError) as caught:
+            await collect(service.address, count(1), token=token)
+    assert str(caught.value) == f"ws://{service.address}/ws refuses: {says}"
+
+
+async def test_a_certificate_is_trusted_by_its_authority_alone(collect: Collect, tmp_path: Path) -> None:
+    authority, cert, key = trustme.CA(), tmp_path / "cert.pem", tmp_path / "key.pem"
+    issued = authority.issue_cert("127.0.0.1")
+    issued.cert_chain_pems[0].write_to_path(cert)
+    issued.private_key_pem.write_to_path(key)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    with serve("--input", "demo", "--tls-cert", str(cert), "--tls-key", str(key)) as service:
+        came = await collect(f"https://{service.address}/", count(1), ssl=trusting)
+        assert isinstance(came[0].event, Hello)
+        with pytest.raises(ConfigError, match=r"untrusted certificate \(.*\); name its CA in SSL_CERT_FILE"):
+            await collect(f"https://{service.address}/", count(1))
 
 
 async def test_refusals_that_pass_are_waited_out_longer_and_longer(collect: Collect, waits: list[int]) -> None:

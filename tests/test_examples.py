@@ -7,15 +7,18 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from stream_analyzer.config import Settings
 from stream_analyzer.home_assistant import discovery
-from tests import mosquitto, node
+from tests import chromium, mosquitto, node
 from tests.real_process import ROOT, environment, serve
 from tests.test_page import free_port
 
@@ -23,11 +26,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from playwright.sync_api import Page
 
 EXAMPLES = ROOT / "docs" / "examples"
 HERE = "127.0.0.1:8765"
 BPM = r"\d+(\.\d+)? BPM"
 
+needs_browser = [
+    pytest.mark.browser,
+    pytest.mark.skipif(chromium.find() is None, reason="no Chromium here: apt-get install chromium"),
+]
 needs_broker = pytest.mark.skipif(
     bool(mosquitto.why_not()) or not shutil.which("mosquitto_sub"), reason="apt-get install mosquitto mosquitto-clients"
 )
@@ -102,6 +110,50 @@ def test_node() -> None:
         text = example("follow.mjs", {HERE: service.address, "../../web/": (ROOT / "web").as_uri() + "/"})
         with running(*command, stdin=text) as process:
             until_says(process, rf"s: {BPM}, locked", r"s: [A-Z].* \(\d+ %\)")
+
+
+@contextmanager
+def elsewhere(folder: Path) -> Iterator[str]:
+    """Serve a folder as somebody else's web server; gives its origin."""
+    handler = partial(_Quiet, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+class TestInABrowser:
+    """On pages that are not the analyzer's."""
+
+    pytestmark = needs_browser
+
+    def test_page(self, page: Page, complaints: list[str], tmp_path: Path) -> None:
+        with elsewhere(tmp_path) as origin, serve("--input", "demo", "--origins", origin) as service:
+            (tmp_path / "page.html").write_text(example("page.html", {HERE: service.address}))
+            page.goto(f"{origin}/page.html")
+            page.wait_for_function("() => document.getElementById('bpm').value > 60")
+            page.wait_for_function("() => /^[A-Z]/.test(document.getElementById('genre').value)")
+        assert [said for said in complaints if "favicon" not in said and "404" not in said] == []
+
+    def test_page_that_is_not_admitted(self, page: Page, tmp_path: Path) -> None:
+        with elsewhere(tmp_path) as origin, serve("--input", "demo") as service:
+            (tmp_path / "page.html").write_text(example("page.html", {HERE: service.address}))
+            with page.expect_event("console", lambda said: "CORS" in said.text):
+                page.goto(f"{origin}/page.html")
+            assert not page.evaluate("() => /[0-9]/.test(document.getElementById('bpm').value)")
+
+    def test_overlay(self, page: Page, complaints: list[str], tmp_path: Path) -> None:
+        with serve("--input", "demo", "--origins", "null") as service:
+            (tmp_path / "overlay.html").write_text(example("overlay.html", {HERE: service.address}))
+            page.goto((tmp_path / "overlay.html").as_uri())
+            page.wait_for_function("() => /^\\d+ BPM$/.test(document.getElementById('plate').textContent)")
+            page.wait_for_function("() => document.getElementById('plate').className === ''")
+        assert complaints == []
 
 
 @needs_broker

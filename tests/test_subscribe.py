@@ -22,8 +22,10 @@ from tests.test_page import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 LIMIT_S = 30.0
+TOKEN = "correct-horse-battery-staple"  # noqa: S105 - a test's
 
 
 @pytest.fixture
@@ -156,6 +158,20 @@ def test_a_refusal_is_one_line(command: Command) -> None:
         command.fails(
             "subscribe", f"{service.address}/none", code=2, says=("404 Not Found", "is that a Stream Analyzer?")
         )
+
+
+def test_a_token_comes_from_environment_or_file(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "token"
+    kept.write_text(TOKEN + "\n")
+    with serve("--input", "demo", env={"STREAM_ANALYZER_TOKEN": TOKEN}) as service:
+        with subscribing(service.address, "--json", "--token-file", str(kept)) as process:
+            assert process.stdout
+            assert json.loads(process.stdout.readline())["type"] == "hello"
+        command.fails("subscribe", service.address, "--token", TOKEN, code=2, says=("every user", "--token-file"))
+        monkeypatch.setenv("STREAM_ANALYZER_TOKEN", "another-of-sixteen")
+        command.fails("subscribe", service.address, code=2, says=("401 Unauthorized", "check the token"))
 
 
 def test_the_line_says_what_is_known() -> None:

@@ -16,6 +16,7 @@ from tests.test_page import free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+TOKEN = "correct-horse-battery-staple"  # noqa: S105 - a test's
 NODE = node.command()
 CLIENT = ROOT / "web" / "client.js"
 
@@ -83,3 +84,14 @@ def test_node_is_back_when_the_analyzer_is() -> None:
             second = read(process)
             assert (second["type"], second["session"] != first["session"]) == ("hello", True)
             assert read(process)["type"] == "level"
+
+
+@needs_node
+def test_node_shows_a_token_first() -> None:
+    with serve("--input", "demo", env={"STREAM_ANALYZER_TOKEN": TOKEN}) as service:
+        with following(service.address, json.dumps({"token": TOKEN})) as process:
+            assert read(process)["type"] == "hello"
+        with following(service.address, json.dumps({"token": "wrong"})) as process:
+            out, said = process.communicate(timeout=30.0)
+    assert out == ""
+    assert 'refuses: the first message must be {"token": TOKEN}; check the token' in said
