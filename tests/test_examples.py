@@ -23,7 +23,7 @@ from tests.real_process import ROOT, environment, serve
 from tests.test_page import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from playwright.sync_api import Page
@@ -216,6 +216,12 @@ def test_every_example_is_tested_and_short() -> None:
 def test_the_readme_shows_the_first_example() -> None:
     (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
     assert block == (EXAMPLES / "tempo.py").read_text()
+
+
+def test_the_messages_of_the_readme_keep_the_schema(validate: Callable[[dict[str, Any]], None]) -> None:
+    (block,) = re.findall(r"```json\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    for line in block.splitlines():
+        validate(json.loads(line))
 
 
 def test_the_port_is_the_one_that_is_served() -> None:
