@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-LIMIT_S = 30.0
+LIMIT_S = 120.0
 TOKEN = "correct-horse-battery-staple"  # noqa: S105 - a test's
 
 

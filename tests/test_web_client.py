@@ -52,7 +52,7 @@ def read(process: subprocess.Popen[str]) -> dict[str, Any]:
 @needs_node
 def test_node_follows_every_type() -> None:
     choice = "{ types: ['tempo', 'genre', 'level', 'status', 'spectrum', 'summary'] }"
-    with serve("--input", "demo", "--speed", "0") as service, following(service.address, choice) as process:
+    with serve("--input", "demo", "--speed", "20") as service, following(service.address, choice) as process:
         events = [read(process)]
         while events[-1]["type"] != "summary":
             events.append(read(process))
