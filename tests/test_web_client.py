@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from stream_analyzer.resources import DEMO_FILE
 from tests import node
 from tests.real_process import ROOT, serve
 from tests.test_page import free_port
@@ -52,12 +53,12 @@ def read(process: subprocess.Popen[str]) -> dict[str, Any]:
 @needs_node
 def test_node_follows_every_type() -> None:
     choice = "{ types: ['tempo', 'genre', 'level', 'status', 'spectrum', 'summary'] }"
-    with serve("--input", "demo", "--speed", "20") as service, following(service.address, choice) as process:
+    with serve("--input", str(DEMO_FILE), "--speed", "20") as service, following(service.address, choice) as process:
         events = [read(process)]
         while events[-1]["type"] != "summary":
             events.append(read(process))
     assert events[0]["type"] == "hello"
-    assert events[0]["data"]["source"]["kind"] == "demo"
+    assert events[0]["data"]["source"]["kind"] == "file"
     assert {"tempo", "genre", "level", "status", "spectrum"} <= {event["type"] for event in events}
     spectrum = next(event["data"] for event in events if event["type"] == "spectrum")
     assert spectrum["levels"] == spectrum["bands"] * spectrum["columns"]
