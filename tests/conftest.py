@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import jsonschema
 import numpy as np
 import pytest
+import soundfile
 import yaml
 
 from stream_analyzer.analyzer import Models
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 BROWSER_LIMIT_MS = 30_000.0
+SONG_RATE_HZ = 44_100
 LABELS = ("Rock", "Jazz", "Techno")
 BPM_BINS = tuple(float(bpm) for bpm in np.geomspace(30.0, 300.0, 120))
 
@@ -91,6 +93,14 @@ def drum_loop(seconds: float, *, bpm: float = 120.0, rate_hz: int = 22_050, chan
     bass = np.sin(2.0 * np.pi * 110.0 * time)
     mono = 0.5 * kick + 0.2 * snare + 0.05 * hat + 0.1 * bass
     return np.repeat(mono.astype(np.float32)[:, None], channels, axis=1)
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    """A drum loop of 9 s."""
+    path = tmp_path / "a song.wav"
+    soundfile.write(path, drum_loop(9.0, bpm=124.0, rate_hz=SONG_RATE_HZ, channels=2), SONG_RATE_HZ, subtype="PCM_16")
+    return path
 
 
 @pytest.fixture(scope="session")

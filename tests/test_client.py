@@ -18,7 +18,6 @@ from stream_analyzer.client import Gap, Lost, Received, subscribe, subscribe_blo
 from stream_analyzer.endpoint import stream_url
 from stream_analyzer.errors import ConfigError, ProtocolError, StreamAnalyzerError
 from stream_analyzer.following import Follower, Inbox
-from stream_analyzer.resources import DEMO_FILE
 from stream_analyzer.types import Level, Spectrum, Status, Tempo
 from stream_analyzer.wire import Envelope, Hello, Summary, decode
 from tests.played import Act, Cable, Session, played
@@ -93,8 +92,8 @@ def events(came: list[Received]) -> list[str]:
     ]
 
 
-async def test_events_are_typed_and_know_their_place(collect: Collect) -> None:
-    with serve("--input", str(DEMO_FILE), "--speed", "20") as service:
+async def test_events_are_typed_and_know_their_place(collect: Collect, song: Path) -> None:
+    with serve("--input", str(song)) as service:
         came = await collect(
             service.address,
             lambda came: isinstance(came[-1].event, Summary),

@@ -16,21 +16,12 @@ import pytest
 import soundfile
 
 from stream_analyzer.resources import DEMO_FILE
+from tests.conftest import SONG_RATE_HZ as RATE_HZ
 from tests.conftest import drum_loop
 from tests.real_process import COMMAND, ROOT, run_command, serve, state_is
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-RATE_HZ = 44_100
-
-
-@pytest.fixture
-def song(tmp_path: Path) -> Path:
-    """A drum loop of 9 s."""
-    path = tmp_path / "a song.wav"
-    soundfile.write(path, drum_loop(9.0, bpm=124.0, rate_hz=RATE_HZ, channels=2), RATE_HZ, subtype="PCM_16")
-    return path
 
 
 def lines(text: str) -> list[dict[str, Any]]:

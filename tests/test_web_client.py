@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stream_analyzer.resources import DEMO_FILE
 from tests import node
 from tests.real_process import ROOT, serve
 from tests.test_page import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 TOKEN = "correct-horse-battery-staple"  # noqa: S105 - a test's
 NODE = node.command()
@@ -51,9 +51,9 @@ def read(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 
 @needs_node
-def test_node_follows_every_type() -> None:
+def test_node_follows_every_type(song: Path) -> None:
     choice = "{ types: ['tempo', 'genre', 'level', 'status', 'spectrum', 'summary'] }"
-    with serve("--input", str(DEMO_FILE), "--speed", "20") as service, following(service.address, choice) as process:
+    with serve("--input", str(song)) as service, following(service.address, choice) as process:
         events = [read(process)]
         while events[-1]["type"] != "summary":
             events.append(read(process))
