@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from stream_analyzer import __version__
+from stream_analyzer.assembly import choose_source, load_models, mqtt_sink, osc_sink
 from stream_analyzer.config import PCM_FORMATS, Settings, is_secret, load_settings, setting_help
 from stream_analyzer.errors import AudioError, ConfigError, StreamAnalyzerError
 
@@ -21,15 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stream_analyzer.analyzer import Models
-    from stream_analyzer.mqtt import MqttSink
-    from stream_analyzer.osc import OscSink
-    from stream_analyzer.sources import AudioSource
 
 _COMMON_SETTINGS = ("models", "log_level")
 _BAR_AFTER_S = 1.0
 _BAR_WIDTH = 30
-_DEFAULT_RATE_HZ = 44_100
-_DEFAULT_CHANNELS = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -150,15 +146,6 @@ def _write_line(text: str) -> None:
         raise StreamAnalyzerError(msg) from error
 
 
-def _load_models(settings: Settings) -> Models:
-    from stream_analyzer.analyzer import Models  # noqa: PLC0415
-    from stream_analyzer.model import TfliteModel  # noqa: PLC0415
-    from stream_analyzer.resources import resource_folder  # noqa: PLC0415
-
-    folder = settings.models or resource_folder("models")
-    return Models(genre=TfliteModel(folder / "genre"), tempo=TfliteModel(folder / "tempo"))
-
-
 def _run(_options: argparse.Namespace, settings: Settings) -> int:
     import asyncio  # noqa: PLC0415
 
@@ -187,69 +174,14 @@ def _run(_options: argparse.Namespace, settings: Settings) -> int:
         )
 
     serving = login.serving(settings)
-    mqtt, osc = _mqtt_sink(settings), _osc_sink(settings)
-    source = _choose_source(settings)
-    models = _load_models(settings)
+    mqtt, osc = mqtt_sink(settings), osc_sink(settings)
+    source = choose_source(settings, note=_note)
+    models = load_models(settings)
     # On Windows aiomqtt needs this loop; it holds 512 connections there, so it is for those alone who publish by MQTT.
     loop_factory = asyncio.SelectorEventLoop if mqtt else None
     with suppress(asyncio.CancelledError), asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(serve())
     return 0
-
-
-def _mqtt_sink(settings: Settings) -> MqttSink | None:
-    if not settings.mqtt:
-        return None
-    from stream_analyzer.mqtt import MqttSink, host_node, tls_context  # noqa: PLC0415 - costs 61 ms
-
-    files = {"ca": settings.mqtt_ca, "certificate": settings.mqtt_cert, "key": settings.mqtt_key}
-    return MqttSink(
-        settings.mqtt,
-        node=settings.node or host_node(),
-        discovery_prefix=settings.mqtt_discovery,
-        tls=tls_context(**files) if settings.mqtt.tls else None,
-        user=settings.mqtt_user,
-        password=settings.mqtt_password,
-    )
-
-
-def _osc_sink(settings: Settings) -> OscSink | None:
-    if not settings.osc:
-        return None
-    from stream_analyzer.osc import OscSink  # noqa: PLC0415
-
-    return OscSink(settings.osc)
-
-
-def _choose_source(settings: Settings) -> AudioSource:
-    from stream_analyzer.resources import DEMO_FILE  # noqa: PLC0415
-    from stream_analyzer.sources import FileSource, PcmSource  # noqa: PLC0415
-
-    match settings.input:
-        case "auto" | "device":
-            from stream_analyzer.capture import DeviceSource, find_device, list_devices  # noqa: PLC0415
-
-            try:
-                if settings.input == "auto":
-                    find_device(settings.device, list_devices())
-            except AudioError as error:
-                if settings.device:
-                    raise
-                _note(f"No sound device ({error}); playing the bundled demo set instead")
-                return FileSource(DEMO_FILE, speed=settings.speed, repeat=settings.speed > 0.0, kind="demo")
-            return DeviceSource(
-                settings.device, rate_hz=settings.rate, channels=settings.channels, listen_to=settings.channel
-            )
-        case "demo":
-            return FileSource(DEMO_FILE, speed=settings.speed, repeat=settings.speed > 0.0, kind="demo")
-        case "-":
-            return PcmSource(
-                rate_hz=settings.rate or _DEFAULT_RATE_HZ,
-                channels=settings.channels or _DEFAULT_CHANNELS,
-                sample_format=settings.format,
-            )
-        case name:
-            return FileSource(Path(name), speed=settings.speed, kind="file")
 
 
 def _subscribe(options: argparse.Namespace, settings: Settings) -> int:
@@ -269,7 +201,7 @@ def _subscribe(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _analyze(options: argparse.Namespace, settings: Settings) -> int:
-    models = _load_models(settings)
+    models = load_models(settings)
     failures = 0
     for path in options.files:
         try:
@@ -338,7 +270,7 @@ def _devices(_options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _models(options: argparse.Namespace, settings: Settings) -> int:
-    models = _load_models(settings)
+    models = load_models(settings)
     results = []
     for model in (models.genre, models.tempo):
         manifest = model.manifest

@@ -20,7 +20,7 @@ CORE = PURE | {"native", "model", "analyzer"}
 IO = {
     "block_queue", "hub", "fanout", "threads", "sources", "capture", "web_server", "offline", "resources", "config",
     "values", "endpoint", "following", "client", "live_line", "mqtt", "osc", "monitor",
-    "guard", "login",
+    "guard", "login", "assembly",
 }  # fmt: skip
 TOP = {"pipeline", "cli", "__main__", "__init__"}
 FORBIDDEN_IN_CORE = {"asyncio", "threading", "socket", "time", "sounddevice", "soundfile", "websockets", "aiomqtt"}

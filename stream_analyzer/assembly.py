@@ -1,0 +1,88 @@
+"""The parts that the settings ask for: models, source, sinks. What a part imports waits until it is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stream_analyzer.errors import AudioError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stream_analyzer.analyzer import Models
+    from stream_analyzer.config import Settings
+    from stream_analyzer.mqtt import MqttSink
+    from stream_analyzer.osc import OscSink
+    from stream_analyzer.sources import AudioSource
+
+_DEFAULT_RATE_HZ = 44_100
+_DEFAULT_CHANNELS = 2
+
+
+def load_models(settings: Settings) -> Models:
+    """Return the models of the chosen folder."""
+    from stream_analyzer.analyzer import Models  # noqa: PLC0415
+    from stream_analyzer.model import TfliteModel  # noqa: PLC0415
+    from stream_analyzer.resources import resource_folder  # noqa: PLC0415
+
+    folder = settings.models or resource_folder("models")
+    return Models(genre=TfliteModel(folder / "genre"), tempo=TfliteModel(folder / "tempo"))
+
+
+def choose_source(settings: Settings, *, note: Callable[[str], None]) -> AudioSource:
+    """Return where the sound comes from; ``note`` is told when that is not what was hoped for."""
+    from stream_analyzer.resources import DEMO_FILE  # noqa: PLC0415
+    from stream_analyzer.sources import FileSource, PcmSource  # noqa: PLC0415
+
+    match settings.input:
+        case "auto" | "device":
+            from stream_analyzer.capture import DeviceSource, find_device, list_devices  # noqa: PLC0415
+
+            try:
+                if settings.input == "auto":
+                    find_device(settings.device, list_devices())
+            except AudioError as error:
+                if settings.device:
+                    raise
+                note(f"No sound device ({error}); playing the bundled demo set instead")
+                return FileSource(DEMO_FILE, speed=settings.speed, repeat=settings.speed > 0.0, kind="demo")
+            return DeviceSource(
+                settings.device, rate_hz=settings.rate, channels=settings.channels, listen_to=settings.channel
+            )
+        case "demo":
+            return FileSource(DEMO_FILE, speed=settings.speed, repeat=settings.speed > 0.0, kind="demo")
+        case "-":
+            return PcmSource(
+                rate_hz=settings.rate or _DEFAULT_RATE_HZ,
+                channels=settings.channels or _DEFAULT_CHANNELS,
+                sample_format=settings.format,
+            )
+        case name:
+            return FileSource(Path(name), speed=settings.speed, kind="file")
+
+
+def mqtt_sink(settings: Settings) -> MqttSink | None:
+    """Return what publishes to a broker, if one is set."""
+    if not settings.mqtt:
+        return None
+    from stream_analyzer.mqtt import MqttSink, host_node, tls_context  # noqa: PLC0415 - costs 61 ms
+
+    files = {"ca": settings.mqtt_ca, "certificate": settings.mqtt_cert, "key": settings.mqtt_key}
+    return MqttSink(
+        settings.mqtt,
+        node=settings.node or host_node(),
+        discovery_prefix=settings.mqtt_discovery,
+        tls=tls_context(**files) if settings.mqtt.tls else None,
+        user=settings.mqtt_user,
+        password=settings.mqtt_password,
+    )
+
+
+def osc_sink(settings: Settings) -> OscSink | None:
+    """Return what sends OSC, if a receiver is set."""
+    if not settings.osc:
+        return None
+    from stream_analyzer.osc import OscSink  # noqa: PLC0415
+
+    return OscSink(settings.osc)
