@@ -13,6 +13,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.request import urlopen
 
 import psutil
 from websockets.sync.client import connect
@@ -36,6 +38,7 @@ STALLED_PART = 10  # one in so many
 STALLED_S = 30.0  # buffers fill up for some 13 s, and a client is closed 10 s later
 SETTLE_S = 1.0
 WIDTHS = (32, 9, 8, 9, 9, 9, 6, 10, 15)
+AUDIO_BLOCKS = re.compile(r"^stream_analyzer_audio_(blocks\w*)_total (\S+)$", re.MULTILINE)
 Row = dict[str, Any]
 
 
@@ -105,7 +108,11 @@ def whole_service(options: tuple[str, ...], env: dict[str, str], clients: int, *
                 message = json.loads(watch.recv(timeout=10.0))
                 status = message["data"] if message["type"] == "status" else status
             cpu = (sum(process.cpu_times()[:2]) - cpu_s) / (time.monotonic() - begun)
-    return {"input": options[-1], "clients": clients, "cpu": cpu, "status": status}
+            with urlopen(f"http://{service.address}/metrics") as answer:
+                blocks = dict(
+                    re.findall(r"^stream_analyzer_audio_(blocks\w*)_total (\S+)$", answer.read().decode(), re.MULTILINE)
+                )
+    return {"input": options[-1], "clients": clients, "cpu": cpu, "status": status, **blocks}
 
 
 def measure(seconds: float, *, counts: tuple[int, ...]) -> dict[str, Any]:
@@ -135,11 +142,11 @@ def describe(result: dict[str, Any]) -> str:
     stalled = result["rows"][-1]
     lines.append(f"of the stalled, closed: {stalled['stalled']}; messages they missed: {stalled['missed']}")
     whole, status = result["whole"], result["whole"]["status"]
-    what = f"whole service, input {whole['input']}, {status['clients']} clients, all types"
-    lines.append(
-        f"{what}: {100 * whole['cpu']:.0f} % CPU, sound lost {status['lost_s']} s, messages missed {status['missed']}, "
-        f"latency {1e3 * status['latency_s']:.0f} ms, state {status['state']}"
-    )
+    lines += [
+        f"whole service, input {whole['input']}, {status['clients']} clients of all: {100 * whole['cpu']:.0f} % CPU",
+        f"  sound: {whole['blocks']} blocks taken, {whole['blocks_dropped']} dropped, {status['lost_s']} s lost",
+        f"  messages missed {status['missed']}, latency {1e3 * status['latency_s']:.0f} ms, state {status['state']}",
+    ]
     lines.append(f"goals for {GOALS['clients']} clients: {100 * GOALS['cpu']:.0f} % CPU, p99 {GOALS['p99_ms']:.0f} ms")
     if not any(row["server"] == "aiohttp" for row in result["rows"]):
         lines.append("aiohttp is not installed and was left out: pip install -e .[bench]")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from stream_analyzer.types import F64
 
 STALLED_BUFFER = 4096
+CONNECTED_AT_ONCE = 20  # then those that are get a look
 
 
 class Client:
@@ -39,13 +40,14 @@ class Client:
         lines += ["Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==", "Sec-WebSocket-Version: 13"]
         lines += ["Sec-WebSocket-Extensions: permessage-deflate"] * deflate
         self.socket.sendall("\r\n".join([*lines, "", ""]).encode())
-        self.rest, answer = b"", b""
+        answer = b""
         while b"\r\n\r\n" not in answer:
             answer += self.socket.recv(4096)
         if not answer.startswith(b"HTTP/1.1 101"):
             sys.exit(f"refused: {answer[:100]!r}")
         if deflate != (b"permessage-deflate" in answer):
             sys.exit("compression was not agreed on as asked")
+        self.rest = answer.partition(b"\r\n\r\n")[2]
         self.arrivals: list[float] = []
         self.bytes = 0
 
@@ -62,8 +64,11 @@ class Client:
                 length, head = data[at + 2] << 8 | data[at + 3], 4
             if at + head + length > end:
                 break
-            if data[at] & 0x0F in (1, 2):
+            opcode = data[at] & 0x0F
+            if opcode in (1, 2):
                 self.arrivals.append(now)
+            elif opcode == 9:  # ping; the answer is masked, by zeros
+                self.socket.send(bytes((0x8A, 0x80 | length, 0, 0, 0, 0)) + data[at + head : at + head + length])
             at += head + length
         self.rest = data[at:]
         return bool(chunk)
@@ -74,17 +79,25 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     port, count, stalled, deflate = map(int, sys.argv[1:])
     idle = [Client(port, deflate=False, buffer=STALLED_BUFFER) for _ in range(stalled)]
-    clients = {client.socket.fileno(): client for client in [Client(port, deflate=bool(deflate)) for _ in range(count)]}
+    clients: dict[int, Client] = {}
     poll = select.epoll()
-    for number in clients:
-        poll.register(number, select.EPOLLIN)
+
+    def read(limit_s: float) -> None:
+        for number, _ in poll.poll(limit_s):
+            if not clients[number].take():
+                poll.unregister(number)
+
+    while len(clients) < count:
+        client = Client(port, deflate=bool(deflate))
+        clients[client.socket.fileno()] = client
+        poll.register(client.socket, select.EPOLLIN)
+        if not len(clients) % CONNECTED_AT_ONCE:
+            read(0.0)
     published: list[list[float]] = []
     threading.Thread(target=lambda: published.append(json.loads(sys.stdin.readline())), daemon=True).start()
     print("ready", flush=True)
     while not published:
-        for number, _ in poll.poll(0.1):
-            if not clients[number].take():
-                poll.unregister(number)
+        read(0.1)
     print(json.dumps(report(list(clients.values()), np.repeat(published[0], MESSAGES_A_BATCH))))
     for client in idle:
         client.socket.close()

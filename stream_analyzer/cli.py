@@ -153,7 +153,8 @@ def _run(_options: argparse.Namespace, settings: Settings) -> int:
     from stream_analyzer.threads import DaemonThreads  # noqa: PLC0415
 
     def announce(url: str) -> None:
-        _note(f"Stream Analyzer {__version__}: open {login.link(url, serving.access)} in a browser; Ctrl-C ends")
+        link = login.link(url, serving.access, kept=not settings.token)
+        _note(f"Stream Analyzer {__version__}: open {link} in a browser; Ctrl-C ends")
 
     async def serve() -> None:
         asyncio.get_running_loop().set_default_executor(DaemonThreads())

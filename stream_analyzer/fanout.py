@@ -294,7 +294,7 @@ class Fanout:
 
     def _let_go(self, connection: ServerConnection) -> None:
         self.counters.stalled += 1
-        logger.warning("client %s took nothing for %.0f s; closed", connection.remote_address, STALLED_AFTER_S)
+        logger.info("client %s took nothing for %.0f s; closed", connection.remote_address, STALLED_AFTER_S)
         task = asyncio.create_task(_close(connection), name="let a stalled client go")
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)

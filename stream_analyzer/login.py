@@ -37,13 +37,13 @@ def serving(settings: Settings) -> Serving:
     )
 
 
-def link(url: str, access: Access) -> str:
+def link(url: str, access: Access, *, kept: bool) -> str:
     """Return what to open in a browser; the token in it on a terminal alone, for other outputs end up in logs."""
     if not access.token:
         return url
     if sys.stderr.isatty():
         return f"{url}login?{urlencode({'token': access.token})}"
-    return f"{url}login?token=TOKEN (with the token that you set, else that in {token_file()})"
+    return f"{url}login?token=TOKEN (TOKEN is {f'in {token_file()}' if kept else 'the one that is set'})"
 
 
 def token_file() -> Path:

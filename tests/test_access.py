@@ -216,7 +216,8 @@ def test_on_this_machine_alone_no_token_is_needed_but_one_that_is_set_counts(
 
 def test_the_login_link_is_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: False, raising=False)
-    assert link("http://a/", Access()) == "http://a/"
-    assert TOKEN not in link("http://a/", ACCESS)
+    assert link("http://a/", Access(), kept=False) == "http://a/"
+    assert link("http://a/", ACCESS, kept=False) == "http://a/login?token=TOKEN (TOKEN is the one that is set)"
+    assert link("http://a/", ACCESS, kept=True).endswith("stream-analyzer/token)")
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    assert link("http://a/", Access("a+b/c=0123456789")) == "http://a/login?token=a%2Bb%2Fc%3D0123456789"
+    assert link("http://a/", Access("a+b/c=0123456789"), kept=True) == "http://a/login?token=a%2Bb%2Fc%3D0123456789"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
@@ -231,6 +232,18 @@ async def test_a_flood_of_messages_is_cut(frame: bytes) -> None:
                 client.transport.write(frame * 100)
                 await client.recv()
         assert client.close_code in (1008, 1006), "6: it was cut before it could be told"
+
+
+@pytest.mark.parametrize("seed", range(10))
+async def test_noise_before_and_after_the_handshake_harms_nobody(seed: int) -> None:
+    noise = np.random.default_rng(seed)
+    async with served() as url:
+        await http(url, noise.bytes(3000) + b"\r\n\r\n")
+        for _ in range(5):
+            frame = bytes(noise.integers((0x80, 0x80), (0x90, 0xFE), dtype=np.uint8, endpoint=True))
+            await ended(
+                url, raw=frame + noise.bytes(noise.integers(1, 5000)) + b"\x88\x80\0\0\0\0", additional_headers=BEARER
+            )
 
 
 async def test_a_client_may_say_something_now_and_then() -> None:
