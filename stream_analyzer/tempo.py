@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stream_analyzer.types import F32, F64, TempoRange, TempoState
 
 NEWEST_S = 3.5  # what is looked at alone when the tempo may have changed
+ALONE_S = 5.0  # new music is listened to alone until there is so much; then the network finds it in the whole window
 SURPRISE = 4.0  # a window that contradicts the past altogether makes it be forgotten so many times faster, plus one
 SWITCH_RATIO = 1.5  # a challenger needs this much more mass than the shown tempo
 LOCK_MASS, UNLOCK_MASS = 0.5, 0.35  # mass on the tempo and its octaves that makes and breaks a lock
@@ -122,8 +123,9 @@ class TempoTracker:
         )
 
     def _heard_frames(self, time_s: float) -> int:
-        """Return how many frames of the window belong to the music since the last change."""
-        return round(min(float(self._window), (time_s - self._began_s) * self._frames_per_second))
+        """Return how many of the newest frames to listen to: shortly after a change those since it, else all."""
+        since_s = time_s - self._began_s
+        return self._window if since_s > ALONE_S else min(self._window, round(since_s * self._frames_per_second))
 
     def _hear(self, listen: Listen, frames: int) -> F64:
         return softmax(listen(frames), temperature=self._temperature)

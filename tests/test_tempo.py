@@ -125,6 +125,9 @@ def test_a_change_is_heard_in_the_newest_seconds_before_the_window_tells() -> No
     assert asked[:2] == [150, 44]
     assert sorted(asked[-3:]) == asked[-3:], "after a change the window grows with the new music alone"
     assert asked[-1] < 100
+    asked.clear()
+    tracker.update(listen, time_s=19.0)
+    assert asked[0] == 150, "and then it is whole again"
 
 
 def test_a_steady_track_is_listened_to_once_a_judgement() -> None:
