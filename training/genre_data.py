@@ -12,7 +12,7 @@ import numpy.typing as npt
 from stream_analyzer.features import SPEC, StreamingLogMel
 from training import augment
 from training.dataset import FrameSet, from_bytes, last_frames, load_frame_set, to_bytes
-from training.genres import LABELS, label_index, tagged_index, taught_mask
+from training.genres import LABELS, SUB_GENRES, label_index, sub_genre_flags, tagged_index, taught_mask
 from training.task import Batch
 
 if TYPE_CHECKING:
@@ -32,12 +32,16 @@ DOUBTFUL_MUSIC = {
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """How a batch is drawn: shares of each kind of clip, and how often and how strongly two are mixed."""
+    """How a batch is drawn: shares of each kind of clip, and how often and how strongly two are mixed.
+
+    ``detail`` is the share of slow clips (FMA-small) that get fast movement from clips of another set.
+    """
 
     gtzan: float = 0.22
     real: float = 0.03
     not_music: float = 0.08
     background: float = 0.05
+    detail: float = 0.6
     mixup: float = 0.25
     mixup_alpha: float = 0.4
     smoothing: float = 0.1
@@ -53,6 +57,8 @@ class Clips:
         self.label = np.array([label_index(label) for label in frames.label])
         self.tagged = np.array([tagged_index(tags) for tags in frames.tags])
         self.mask = np.array([taught_mask(dataset) for dataset in frames.dataset], np.float32)
+        self.sub_genres = np.stack([sub_genre_flags(tags) for tags in frames.tags])
+        self.tags_known = np.array([dataset == "fma-small" for dataset in frames.dataset], np.float32)
         self.music = ~not_music(frames)
         self.music_known = np.array([not DOUBTFUL_MUSIC.intersection(text.split("|")) for text in frames.tags])
 
@@ -115,12 +121,13 @@ class GenreWindows:
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
         """Draw a batch.
 
-        Targets: ``label`` and ``mask`` [size, 2, labels] of each window and of what was mixed in; ``music`` and its
-        weight [size].
+        Targets: ``label`` and ``mask`` [size, 2, labels] of each window and of what was mixed in; ``sub_genres`` [size,
+        sub-genres] and ``music`` [size] with the weight [size] of each.
         """
         windows = np.empty((size, self._frames, SPEC.n_mels), np.float32)
         label = np.zeros((size, 2, len(LABELS)), np.float32)
         mask = np.ones((size, 2, len(LABELS)), np.float32)
+        sub_genres, sub_weight = np.zeros((size, len(SUB_GENRES)), np.float32), np.zeros(size, np.float32)
         music, music_weight = np.zeros(size, np.float32), np.ones(size, np.float32)
         for row in range(size):
             if rng.random() < self._mix.not_music:
@@ -128,6 +135,7 @@ class GenreWindows:
                 continue
             clips, index, window = self._music_window(rng)
             music[row], music_weight[row] = 1.0, float(clips.music_known[index])
+            sub_genres[row], sub_weight[row] = clips.sub_genres[index], clips.tags_known[index]
             share = 1.0
             if rng.random() < self._mix.mixup:
                 share = float(rng.beta(self._mix.mixup_alpha, self._mix.mixup_alpha))
@@ -135,10 +143,13 @@ class GenreWindows:
                 window = share * window + (1.0 - share) * (second + (window.max() - second.max()))
                 label[row, 1] = others.target(other, smoothing=self._mix.smoothing) * np.float32(1.0 - share)
                 mask[row, 1] = others.mask[other]
+                sub_genres[row] = share * sub_genres[row] + (1.0 - share) * others.sub_genres[other]
+                sub_weight[row] *= others.tags_known[other]
             label[row, 0] = clips.target(index, smoothing=self._mix.smoothing) * np.float32(share)
             mask[row, 0] = clips.mask[index]
             windows[row] = self._finish(window, rng)
-        return Batch(windows, {"label": label, "mask": mask, "music": music, "music_weight": music_weight})
+        targets = {"label": label, "mask": mask, "sub_genres": sub_genres, "sub_weight": sub_weight}
+        return Batch(windows, {**targets, "music": music, "music_weight": music_weight})
 
     def _finish(self, window: F32, rng: np.random.Generator) -> F32:
         window = augment.mask(window, strength=self._strength, rng=rng)
@@ -151,12 +162,17 @@ class GenreWindows:
         if kind < self._mix.gtzan:
             clips = self._real if kind < self._mix.real and len(self._real) else self._gtzan
         index = int(rng.integers(len(clips)))
-        stored = clips.levels(index, phase=int(rng.integers(64)))
-        level = augment.cut(stored, frames=self._frames, strength=self._strength, rng=rng)
-        window = augment.colour(from_bytes(level), strength=self._strength, rng=rng)
+        window = self._cut(clips, index, rng)
+        if clips is self._fma and rng.random() < self._mix.detail:
+            window = augment.add_detail(window, self._cut(self._gtzan, int(rng.integers(len(self._gtzan))), rng))
+        window = augment.colour(window, strength=self._strength, rng=rng)
         if rng.random() < self._mix.background:
             window = augment.add_power(window, self._not_music_window(rng), below=float(rng.uniform(2.0, 7.0)))
         return clips, index, window
+
+    def _cut(self, clips: Clips, index: int, rng: np.random.Generator) -> F32:
+        stored = clips.levels(index, phase=int(rng.integers(64)))
+        return from_bytes(augment.cut(stored, frames=self._frames, strength=self._strength, rng=rng))
 
     def _not_music_window(self, rng: np.random.Generator) -> F32:
         """Join clips that are not music, or noise, until the window is full, or filled in part."""

@@ -1,4 +1,4 @@
-"""The genre task: network, loss, scores and calibration of a model with 15 genre logits and one of music.
+"""The genre task: network, loss, scores and calibration of a model with logits of genres, sub-genres and music.
 
 Labels are partial: a clip's loss is a softmax over the labels its own set can know. Shared labels (pop, rock, hip-hop)
 tie the two scales together.
@@ -16,13 +16,13 @@ import numpy as np
 import tensorflow as tf
 
 from stream_analyzer.features import SPEC, StreamingLogMel
-from stream_analyzer.manifest import ModelInput, ModelOutput
+from stream_analyzer.manifest import ModelInput, ModelOutput, SubGenre
 from training.augment import Augmentation
 from training.cards import fill_card
 from training.dataset import from_bytes, last_frames
 from training.evaluate_genre import clip_logits, restrict, scores, truth_of
 from training.genre_data import GenreWindows, Mix
-from training.genres import KNOWN, LABELS
+from training.genres import KNOWN, LABELS, SUB_GENRES
 from training.nets import genre_net
 
 if TYPE_CHECKING:
@@ -47,9 +47,11 @@ class GenreTask:
         """Load the prepared sets."""
         self._net = config["net"]
         self._music_weight = float(config["loss"]["music_weight"])
+        self._sub_weight = float(config["loss"]["sub_weight"])
         frames = int(self._net["frames"])
         self.input = ModelInput(frames, every=EVERY, stride=STRIDE, min_frames=MIN_FRAMES, live_frames=LIVE_FRAMES)
-        self.output = ModelOutput(labels=LABELS)
+        sub_genres = tuple(SubGenre(label, parent, 0.5) for label, (parent, _) in SUB_GENRES.items())
+        self.output = ModelOutput(labels=LABELS, sub_genres=sub_genres)
         self.time_constant_s = float(config["time_constant_s"])
         self._data = GenreWindows(
             prepared, window=self.input, mix=Mix(**config["mix"]), strength=Augmentation(**config["augment"])
@@ -64,13 +66,18 @@ class GenreTask:
         return self._data.batch(rng, size)
 
     def loss(self, targets: dict[str, tf.Tensor], logits: tf.Tensor) -> tf.Tensor:
-        """Cross entropy over the labels each clip's set can know, plus that of music."""
-        labels, music = logits[:, None, :-1], logits[:, -1]
+        """Cross entropy over the labels each clip's set can know, plus those of music and of each sub-genre."""
+        labels, sub_genres, music = logits[:, None, : len(LABELS)], logits[:, len(LABELS) : -1], logits[:, -1]
         within = tf.nn.log_softmax(labels + (targets["mask"] - 1.0) * 1e9)
         genre = -tf.reduce_sum(targets["label"] * tf.maximum(within, -1e6), axis=[1, 2])
         wanted = targets["music"] * (1.0 - 2.0 * MUSIC_SMOOTHING) + MUSIC_SMOOTHING
         binary = tf.nn.sigmoid_cross_entropy_with_logits(wanted, music)
-        return tf.reduce_mean(genre) + self._music_weight * tf.reduce_mean(binary * targets["music_weight"])
+        tags = tf.nn.sigmoid_cross_entropy_with_logits(targets["sub_genres"], sub_genres)
+        return (
+            tf.reduce_mean(genre)
+            + self._music_weight * tf.reduce_mean(binary * targets["music_weight"])
+            + self._sub_weight * tf.reduce_mean(tf.reduce_sum(tags, axis=1) * targets["sub_weight"])
+        )
 
     def validate(self, predict: Predict) -> dict[str, float]:
         """Score three windows a clip; ``score`` is the mean clip accuracy of the sets."""

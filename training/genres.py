@@ -27,6 +27,40 @@ TAGS = {
     "Metal": "Metal", "Death-Metal": "Metal", "Black-Metal": "Metal", "Thrash": "Metal", "Grindcore": "Metal",
 }  # fmt: skip
 
+# Sub-genres a DJ asks for, their genre, and FMA-small's tags that mean them; each has 50 tracks or more to learn from.
+SUB_GENRES = {
+    "House": ("Electronic", ("House",)),
+    "Techno": ("Electronic", ("Techno",)),
+    "Drum & Bass": ("Electronic", ("Drum & Bass", "Jungle")),
+    "Dubstep": ("Electronic", ("Dubstep",)),
+    "Dance": ("Electronic", ("Dance",)),
+    "Ambient Electronic": ("Electronic", ("Ambient Electronic",)),
+    "Chill-out": ("Electronic", ("Chill-out", "Downtempo")),
+    "Trip-Hop": ("Electronic", ("Trip-Hop",)),
+    "Chiptune": ("Electronic", ("Chiptune", "Chip Music")),
+    "Synth Pop": ("Pop", ("Synth Pop",)),
+    "Experimental Pop": ("Pop", ("Experimental Pop",)),
+    "Rap": ("Hip-Hop", ("Rap",)),
+    "Hip-Hop Beats": ("Hip-Hop", ("Hip-Hop Beats",)),
+    "Alternative Hip-Hop": ("Hip-Hop", ("Alternative Hip-Hop",)),
+    "Dub": ("Reggae", ("Reggae - Dub",)),
+    "Punk": ("Rock", ("Punk", "Hardcore")),
+    "Indie-Rock": ("Rock", ("Indie-Rock",)),
+    "Garage": ("Rock", ("Garage",)),
+    "Post-Rock": ("Rock", ("Post-Rock",)),
+    "Post-Punk": ("Rock", ("Post-Punk", "New Wave")),
+    "Psych-Rock": ("Rock", ("Psych-Rock", "Space-Rock")),
+    "Surf": ("Rock", ("Surf",)),
+    "Singer-Songwriter": ("Folk", ("Singer-Songwriter",)),
+    "Psych-Folk": ("Folk", ("Psych-Folk", "Freak-Folk")),
+    "Ambient": ("Instrumental", ("Ambient",)),
+    "Soundtrack": ("Instrumental", ("Soundtrack",)),
+    "Noise": ("Experimental", ("Noise",)),
+    "Drone": ("Experimental", ("Drone",)),
+    "Balkan": ("International", ("Balkan",)),
+    "Latin America": ("International", ("Latin America", "Cumbia", "Latin")),
+}  # fmt: skip
+
 _BY_KEY = {label.replace("-", "").lower(): index for index, label in enumerate(LABELS)}
 
 
@@ -53,3 +87,9 @@ def tagged_index(tags: str) -> int:
     """Return the index in LABELS that one of ``tags`` ("Rock|Metal") means beyond the clip's own label; -1 if none."""
     found = [TAGS[tag] for tag in tags.split("|") if tag in TAGS]
     return LABELS.index(found[0]) if found else -1
+
+
+def sub_genre_flags(tags: str) -> F32:
+    """Return float32 [sub-genres]: 1 for those that one of ``tags`` ("Rock|Punk") means."""
+    found = {tag.strip() for tag in tags.split("|")}
+    return np.array([not found.isdisjoint(means) for _, means in SUB_GENRES.values()], np.float32)

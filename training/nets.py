@@ -9,10 +9,15 @@ import os
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 import tf_keras as keras
+
+from training import textures
+
+if TYPE_CHECKING:
+    from stream_analyzer.types import F32
 
 
 class WindowMaximum(keras.layers.Layer):  # type: ignore[misc]
@@ -30,6 +35,30 @@ class Below(keras.layers.Layer):  # type: ignore[misc]
         """Subtract the second input (a maximum) from the first."""
         x, maximum = inputs
         return x - maximum
+
+
+class Change(keras.layers.Layer):  # type: ignore[misc]
+    """Difference of each frame to the one before: [batch, frames, ...] -> [batch, frames - 1, ...]."""
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Subtract along time."""
+        return x[:, 1:] - x[:, :-1]
+
+
+class Magnitude(keras.layers.Layer):  # type: ignore[misc]
+    """Absolute value."""
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Drop the sign."""
+        return tf.abs(x)
+
+
+class Join(keras.layers.Layer):  # type: ignore[misc]
+    """Channels of several inputs one after another. Keras' own is given its inputs in another order by tfmot."""
+
+    def call(self, inputs: list[tf.Tensor]) -> tf.Tensor:
+        """Concatenate along the last axis."""
+        return tf.concat(inputs, axis=-1)
 
 
 class Lift(keras.layers.Layer):  # type: ignore[misc]
@@ -51,9 +80,9 @@ class Lift(keras.layers.Layer):  # type: ignore[misc]
 
 def relative_level(x: tf.Tensor, *, depth: float) -> tf.Tensor:
     """Natural-log mel -> level above ``depth`` below the window's maximum: 0..depth, whatever the gain."""
-    maximum = WindowMaximum(name="maximum")(x)
-    below = Below(name="below")([x, maximum])
-    return Lift(depth, name="lift")(below)
+    maximum = WindowMaximum()(x)
+    below = Below()([x, maximum])
+    return Lift(depth)(below)
 
 
 def convolve(
@@ -84,33 +113,94 @@ def _summary(x: tf.Tensor, pool: type[keras.layers.Layer], *, bands: int, units:
     return keras.layers.BatchNormalization()(weighed)
 
 
-def genre_net(
-    *, frames: int, bands: int, size: int, depth: float, pool: int, channels: list[int], units: int, dropout: float
-) -> keras.Model:
-    """Build the genre network: convolutions over columns of ``pool`` frames, summed up over time at every scale.
+def _fixed(kernel: F32) -> dict[str, Any]:
+    """Return the options of a convolution that begins as ``kernel`` [height, width, in, out]."""
+    return {"kernel_initializer": keras.initializers.Constant(kernel), "use_bias": False}
 
-    Pooling comes first so that sets with slow columns (FMA-small) and the service's own frames look alike. What a
-    linear model on the mean spectrum and its texture can tell is within reach of the hidden layer from the first step;
-    the convolutions add to it.
+
+def _centred(x: tf.Tensor) -> tf.Tensor:
+    """Subtract the mean over time."""
+    return Below()([x, keras.layers.AveragePooling2D((x.shape[1], 1))(x)])
+
+
+def _standardised(x: tf.Tensor) -> tf.Tensor:
+    """Mean over time, each value to unit spread: [batch, time, bands, channels] -> [batch, 1, 1, bands * channels]."""
+    mean = keras.layers.AveragePooling2D((x.shape[1], 1))(x)
+    flat = keras.layers.Reshape((1, 1, mean.shape[2] * mean.shape[3]))(mean)
+    scaled = keras.layers.DepthwiseConv2D((1, 1), depthwise_initializer="ones", use_bias=False)(flat)
+    return keras.layers.BatchNormalization(scale=False, center=False)(scaled)
+
+
+def texture(level: tf.Tensor) -> tf.Tensor:
+    """Describe how ``level`` [batch, frames, bands, 1] looks and moves, by statistics over the whole window.
+
+    Cepstra (McDermott and Davis 1980) and how much they vary, alone, from frame to frame and in pairs, which stands for
+    their covariance; and the modulation spectrum of bands and cepstra: how strongly they beat at each of nine rates.
+    All are means of magnitudes of linear filters (a scattering transform, Andén and Mallat 2014), so that they survive
+    int8; the filters begin as textbook ones and may learn. Output: [batch, 1, 1, values].
+    """
+    frames, bands = level.shape[1], level.shape[2]
+    cepstra = keras.layers.Conv2D(textures.CEPSTRA, (1, bands), **_fixed(textures.cosines(bands)))(level)
+    moving = _centred(cepstra)
+    pairs = keras.layers.Conv2D(2 * textures.PAIRS, (1, 1), **_fixed(textures.pairs()))(moving)
+    filters = textures.modulation_filters()
+    coarse = _centred(keras.layers.AveragePooling2D((1, 4))(level))
+    shapes = keras.layers.Reshape((frames, textures.CEPSTRA, 1))(moving)
+    beating = [
+        keras.layers.Conv2D(filters.shape[-1], filters.shape[:2], padding="same", **_fixed(filters))(x)
+        for x in (coarse, shapes)
+    ]
+    moves = [Magnitude()(x) for x in (moving, Change()(cepstra), pairs, *beating)]
+    return Join()([_standardised(x) for x in (cepstra, *moves)])
+
+
+def _sum(layers: list[tf.Tensor]) -> tf.Tensor:
+    total = layers[0]
+    for layer in layers[1:]:
+        total = keras.layers.Add()([total, layer])
+    return total
+
+
+def genre_net(
+    *,
+    frames: int,
+    bands: int,
+    size: int,
+    depth: float,
+    pool: int,
+    channels: list[int],
+    units: int,
+    dropout: float,
+    shrink: float,
+) -> keras.Model:
+    """Build the genre network: a linear model on the texture of the window, and convolutions that add to it.
+
+    The texture sees all 12.5 frames a second; the convolutions see columns of ``pool`` frames, so that sets with slow
+    columns (FMA-small) and the service's own frames look alike to them. The linear part, whose weights ``shrink`` pulls
+    to 0, learns from few clips; it has two weights a label, the larger of which counts, because two sets mean
+    different music by "Pop".
     """
     window = keras.Input((frames, bands, 1), name="window")
     mean, peak = keras.layers.AveragePooling2D, keras.layers.MaxPooling2D
-    level = mean((pool, 1), name="columns")(relative_level(window, depth=depth))
-    first = convolve(level, channels[0], (3, 5), strides=(1, 2))
+    level = relative_level(window, depth=depth)
+    looks = keras.layers.Dropout(0.2)(texture(level))
+    columns = mean((pool, 1), name="columns")(level)
+    first = convolve(columns, channels[0], (3, 5), strides=(1, 2))
     second = convolve(first, channels[1], (3, 3), strides=(2, 2))
     third = residual(convolve(second, channels[2], (3, 3), strides=(2, 2)), channels[2])
     fourth = convolve(third, channels[3], (3, 3), strides=(1, 2))
     summaries = [
-        _summary(level, mean, bands=bands, units=units),
-        _summary(level, peak, bands=bands, units=units),
+        _summary(columns, mean, bands=bands, units=units),
+        _summary(columns, peak, bands=bands, units=units),
         _summary(first, mean, bands=bands // 4, units=units),
         _summary(second, mean, bands=bands // 8, units=units),
         _summary(fourth, mean, bands=bands // 16, units=units),
         _summary(fourth, peak, bands=bands // 16, units=units),
     ]
-    hidden = summaries[0]
-    for summary in summaries[1:]:
-        hidden = keras.layers.Add()([hidden, summary])
-    hidden = keras.layers.Flatten()(keras.layers.ReLU()(hidden))
-    hidden = keras.layers.Dropout(dropout)(hidden)
-    return keras.Model(window, keras.layers.Dense(size, dtype="float32")(hidden))
+    glance = keras.layers.BatchNormalization()(keras.layers.Conv2D(units, (1, 1), use_bias=False)(looks))
+    hidden = keras.layers.Dropout(dropout)(keras.layers.ReLU()(_sum([*summaries, glance])))
+    linear, other = (
+        keras.layers.Conv2D(size, (1, 1), kernel_regularizer=keras.regularizers.L2(shrink))(looks) for _ in range(2)
+    )
+    logits = _sum([keras.layers.Conv2D(size, (1, 1))(hidden), linear, keras.layers.ReLU()(other)])
+    return keras.Model(window, keras.layers.Flatten(dtype="float32")(logits))

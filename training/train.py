@@ -91,6 +91,7 @@ class Trainer:
         """Take one step on one batch; return its loss."""
         with tf.GradientTape() as tape:
             loss = self.task.loss(targets, self.model(windows[..., None], training=True))
+            loss += sum(self.model.losses)  # of layers whose weights are shrunk
         gradients = tape.gradient(loss, self.model.trainable_variables)
         self.optimizer.apply_gradients(zip(gradients, self.model.trainable_variables, strict=True))
         self.step.assign_add(1)
