@@ -22,7 +22,7 @@ from stream_analyzer.resources import resource_folder
 from stream_analyzer.types import AudioBlock, Genre
 from training.dataset import live_windows
 from training.evaluate_genre import scores, truth_of
-from training.genre_data import DOUBTFUL_MUSIC, held_out, not_music
+from training.genre_data import held_out, not_music, perhaps_music
 from training.genres import LABELS
 from training.sources import audio_rows, genre_files, list_audio, read_genre_file
 
@@ -108,7 +108,7 @@ def evaluate(folder: Path, *, data: Path, split: str) -> dict[str, Any]:
         for name, frames in sets.items():
             part = frames.take(np.flatnonzero(frames.split == split))
             heard = hear(part.clip(index) for index in range(len(part)))
-            doubtful = np.array([bool(DOUBTFUL_MUSIC.intersection(tags.split("|"))) for tags in part.tags], bool)
+            doubtful = perhaps_music(part)
             report |= _held_back(heard, ~doubtful, f"music, {name}")
             report |= _held_back(heard, doubtful, f"perhaps music, {name}")
         try:

@@ -60,7 +60,7 @@ class Clips:
         self.sub_genres = np.stack([sub_genre_flags(tags) for tags in frames.tags])
         self.tags_known = np.array([dataset == "fma-small" for dataset in frames.dataset], np.float32)
         self.music = ~not_music(frames)
-        self.music_known = np.array([not DOUBTFUL_MUSIC.intersection(text.split("|")) for text in frames.tags])
+        self.music_known = ~perhaps_music(frames)
 
     def __len__(self) -> int:
         """Return the number of clips."""
@@ -82,6 +82,11 @@ class Clips:
 def not_music(frames: FrameSet) -> Flags:
     """Tell which clips are environmental sound, speech or silence."""
     return np.char.startswith(frames.label, "negative") | np.char.startswith(frames.label, "speech")
+
+
+def perhaps_music(frames: FrameSet) -> Flags:
+    """Tell which clips bear a tag of `DOUBTFUL_MUSIC`."""
+    return np.array([bool(DOUBTFUL_MUSIC.intersection(text.split("|"))) for text in frames.tags], bool)
 
 
 def held_out(frames: FrameSet) -> Flags:
@@ -115,6 +120,7 @@ class GenreWindows:
         )
         self._noise = to_bytes(noise_log_mel(120.0))[:: window.every]
         self.valid = [frames.take(np.flatnonzero(frames.split == "valid")) for frames in (gtzan, fma)]
+        self.valid_surely_music = [frames.take(np.flatnonzero(~perhaps_music(frames))) for frames in self.valid]
         heard = (audio.dataset == "librosa_data") & ~negative | (audio.dataset == "gtzan") & (audio.split == "valid")
         self.valid_music = Clips(audio.take(np.flatnonzero(negative & kept | heard)), every=window.every)
 

@@ -10,17 +10,25 @@ import os
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 
 from stream_analyzer.features import SPEC, StreamingLogMel
-from stream_analyzer.manifest import ModelInput, ModelOutput, SubGenre
+from stream_analyzer.manifest import Calibration, ModelInput, ModelOutput, SubGenre
 from training.augment import Augmentation
 from training.cards import fill_card
 from training.dataset import from_bytes, last_frames
-from training.evaluate_genre import clip_logits, restrict, scores, truth_of
+from training.evaluate_genre import clip_logits, scores, truth_of
+from training.genre_calibration import (
+    label_temperature,
+    music_threshold,
+    sub_genre_logits,
+    sub_genre_temperature,
+    sure_sub_genres,
+)
 from training.genre_data import GenreWindows, Mix
 from training.genres import KNOWN, LABELS, SUB_GENRES
 from training.nets import genre_net
@@ -53,6 +61,7 @@ class GenreTask:
         sub_genres = tuple(SubGenre(label, parent, 0.5) for label, (parent, _) in SUB_GENRES.items())
         self.output = ModelOutput(labels=LABELS, sub_genres=sub_genres)
         self.time_constant_s = float(config["time_constant_s"])
+        self._confident = float(config["confident"])
         self._data = GenreWindows(
             prepared, window=self.input, mix=Mix(**config["mix"]), strength=Augmentation(**config["augment"])
         )
@@ -111,20 +120,19 @@ class GenreTask:
         judged = predict(np.stack(windows))[:, -1] > 0.0
         return float(np.mean([(judged == clips.music)[clips.music == kind].mean() for kind in (False, True)]))
 
-    def calibrate(self, predict: Predict) -> float:
-        """Return the temperature of the least negative log-likelihood, averaged over both validation sets."""
-        sets = []
-        for frames in self._data.valid:
-            dataset, truth = truth_of(frames)
-            found = clip_logits(frames, predict, window=self.input.frames, step=self.input.frames)
-            logits = [row[:, : len(LABELS)] for row in found]
-            window_truth = np.repeat(truth, [len(row) for row in logits])
-            sets.append((restrict(np.concatenate(logits), dataset), window_truth))
-
-        def cost(temperature: float) -> float:
-            return sum(_surprise(logits / np.float32(temperature), truth) for logits, truth in sets)
-
-        return float(min(np.geomspace(0.3, 3.0, 120), key=cost))
+    def calibrate(self, predict: Predict) -> tuple[Calibration, ModelOutput]:
+        """Choose temperatures and thresholds; see `training.genre_calibration`."""
+        window = self.input.frames
+        logits, flags = sub_genre_logits(self._data.valid[-1], predict, window=window)
+        sub_temperature = sub_genre_temperature(logits, flags)
+        calibration = Calibration(
+            temperature=label_temperature(self._data.valid, predict, window=window),
+            sub_temperature=sub_temperature,
+            music_threshold=music_threshold(self._data.valid_surely_music, predict, window=self.input),
+            confident=self._confident,
+        )
+        sure = sure_sub_genres(self.output.sub_genres, logits, flags, temperature=sub_temperature)
+        return calibration, replace(self.output, sub_genres=sure)
 
     def metrics(self, predict: Predict, *, temperature: float) -> list[dict[str, Any]]:
         """Return clip and window accuracy and calibration error of both sets, and the accuracy of music."""
@@ -156,11 +164,6 @@ class GenreTask:
     def card(self, facts: dict[str, Any]) -> str:
         """Return the text of CARD.md."""
         return fill_card("genre_card.md", facts)
-
-
-def _surprise(logits: F32, truth: Any) -> float:  # noqa: ANN401 - int [n]
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return float((np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(truth)), truth]).mean())
 
 
 def make_task(config: dict[str, Any], prepared: Path) -> GenreTask:

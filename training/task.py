@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
     import tf_keras as keras
 
-    from stream_analyzer.manifest import ModelInput, ModelOutput
+    from stream_analyzer.manifest import Calibration, ModelInput, ModelOutput
     from stream_analyzer.model import TfliteModel
     from stream_analyzer.types import F32
 
@@ -52,8 +52,8 @@ class Task(Protocol):
     def validate(self, predict: Predict) -> dict[str, float]:
         """Return validation metrics; ``score`` is the one that counts, higher is better."""
 
-    def calibrate(self, predict: Predict) -> float:
-        """Return the temperature that makes confidences honest on the validation split."""
+    def calibrate(self, predict: Predict) -> tuple[Calibration, ModelOutput]:
+        """Return what makes confidences honest on the validation split, and the output with thresholds chosen there."""
 
     def metrics(self, predict: Predict, *, temperature: float) -> list[dict[str, Any]]:
         """Return what the manifest states: rows with ``dataset``, ``split``, ``n``, ``metric`` and ``value``."""

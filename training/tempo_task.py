@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from stream_analyzer.errors import ConfigError
 from stream_analyzer.features import SPEC, StreamingLogMel
-from stream_analyzer.manifest import ModelInput, ModelOutput
+from stream_analyzer.manifest import Calibration, ModelInput, ModelOutput
 from training import tempo_data, tempo_net
 from training.cards import fill_card
 from training.dataset import FrameSet, load_frame_set
@@ -106,8 +106,8 @@ class TempoTask:
         estimate = np.array([peak_bpm(posterior) for posterior in posteriors]) * scale
         return scores(estimate, truth, posteriors @ BPM_BINS * scale)
 
-    def calibrate(self, predict: Predict) -> float:
-        """Return the temperature that makes the mass within 4 % of the peak the chance of being right."""
+    def calibrate(self, predict: Predict) -> tuple[Calibration, ModelOutput]:
+        """Find the temperature that makes the mass within 4 % of the peak the chance of being right."""
         logits, truth = self._window_logits(predict)
         near = np.abs(np.log(BPM_BINS / truth[:, None])) <= np.log(1.04)
         losses = {}
@@ -117,7 +117,7 @@ class TempoTask:
             mass = np.clip((probability * NEAR[chosen]).sum(axis=1), 1e-6, 1.0 - 1e-6)
             right = near[np.arange(len(chosen)), chosen]
             losses[float(temperature)] = float(-np.log(np.where(right, mass, 1.0 - mass)).mean())
-        return min(losses, key=lambda temperature: losses[temperature])
+        return Calibration(temperature=min(losses, key=lambda temperature: losses[temperature])), self.output
 
     def _window_logits(self, predict: Predict) -> tuple[F64, F64]:
         logits, truth = [], []

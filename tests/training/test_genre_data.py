@@ -19,7 +19,16 @@ from training import augment, sources
 from training.augment import Augmentation
 from training.evaluate_genre import calibration_error, scores, truth_of
 from training.genre_data import Clips, GenreWindows, Mix, held_out
-from training.genres import KNOWN, LABELS, known_mask, label_index, tagged_index, taught_mask
+from training.genres import (
+    KNOWN,
+    LABELS,
+    SUB_GENRES,
+    known_mask,
+    label_index,
+    sub_genre_flags,
+    tagged_index,
+    taught_mask,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,6 +66,13 @@ def test_tags_teach_what_the_classes_do_not_tell(data: Path) -> None:
     assert taught_mask("gtzan").sum() == known_mask("gtzan").sum()
 
 
+def test_sub_genres_have_a_genre_and_tags_that_mean_them() -> None:
+    assert {parent for parent, _ in SUB_GENRES.values()} <= set(LABELS)
+    assert not set(SUB_GENRES) & set(LABELS)
+    flags = sub_genre_flags("Electronic|Jungle|House")
+    assert [label for label, flag in zip(SUB_GENRES, flags, strict=True) if flag] == ["House", "Drum & Bass"]
+
+
 def test_noise_tracks_say_nothing_about_music(data: Path) -> None:
     assert not Clips(sources.read_fma_small(data), every=4).music_known.any()
 
@@ -88,6 +104,16 @@ def test_batch_keeps_labels_within_masks_and_sums_to_one(windows: GenreWindows) 
     assert 0.5 < music.mean() < 0.9
 
 
+def test_batch_teaches_sub_genres_by_fma_alone(windows: GenreWindows) -> None:
+    batch = windows.batch(np.random.default_rng(4), 64)
+    flags, weight = batch.targets["sub_genres"], batch.targets["sub_weight"]
+    noise = list(SUB_GENRES).index("Noise")
+    assert set(weight) == {0.0, 1.0}
+    assert not np.delete(flags, noise, axis=1).any()
+    np.testing.assert_array_equal(flags[weight > 0.0, noise], 1.0)  # each of the tiny set's tracks is noise
+    assert not weight[batch.targets["music"] == 0.0].any()
+
+
 def test_validation_clips_never_train(windows: GenreWindows, data: Path) -> None:
     audio = sources.read_audio(data)
     kept = set(audio.name[held_out(audio)])
@@ -105,6 +131,20 @@ def test_cut_shifts_pitch_and_stretches_within_bounds() -> None:
     assert {window.shape for window in found} == {(126, 128)}
     assert len(bands) > 3
     assert all(abs(band - 60) <= 5 for band in bands)
+
+
+def test_columns_are_spread_linearly_between_their_centres() -> None:
+    columns = np.array([[0.0], [3.0], [6.0]], np.float32)
+    np.testing.assert_allclose(sources.spread_columns(columns, 3)[:, 0], [0, 0, 1, 2, 3, 4, 5, 6, 6], atol=1e-6)
+
+
+def test_detail_moves_between_columns_and_leaves_them_alone() -> None:
+    rng = np.random.default_rng(0)
+    window, other = augment.slow(rng.normal(size=(126, 128)).astype(np.float32)), rng.normal(size=(126, 128))
+    found = augment.add_detail(window.copy(), other.astype(np.float32))
+    fast = np.abs(np.diff(found, axis=0)).mean()
+    assert fast > 2.0 * np.abs(np.diff(window, axis=0)).mean()
+    assert np.corrcoef(augment.slow(found)[:, 3], augment.slow(window)[:, 3])[0, 1] > 0.9
 
 
 def test_partial_fill_leaves_the_newest_frames() -> None:

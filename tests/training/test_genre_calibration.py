@@ -1,0 +1,73 @@
+"""Temperatures and thresholds of the genre model, on logits whose right answer is known."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from stream_analyzer.manifest import ModelInput, SubGenre
+from training import genre_calibration as calibration
+from training import sources, textures
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stream_analyzer.types import F32
+
+pytestmark = pytest.mark.train
+
+WINDOW = ModelInput(frames=126, every=4, stride=50, min_frames=38, live_frames=63)
+
+
+def test_sub_genre_temperature_is_that_of_the_draw() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0.0, 3.0, (4000, 5))
+    flags = rng.random(logits.shape) < 1.0 / (1.0 + np.exp(-logits / 2.0))
+    found = calibration.sub_genre_temperature(logits.astype(np.float32), flags.astype(np.float32))
+    assert found == pytest.approx(2.0, rel=0.1)
+
+
+def test_sub_genre_is_shown_from_where_it_is_mostly_right() -> None:
+    house = np.array([[3.0], [2.0], [1.5], [1.0], [0.5], [0.0], [-1.0]], np.float32)
+    flags = np.array([[1], [0], [1], [1], [0], [0], [0]], np.float32)
+    sub = SubGenre("House", "Electronic", 0.5)
+    (sure,) = calibration.sure_sub_genres([sub], house, flags, temperature=1.0)
+    assert sure.threshold == pytest.approx(1.0 / (1.0 + np.exp(-1.0)), abs=1e-4)
+    (never,) = calibration.sure_sub_genres([sub], house, 1.0 - flags[::-1] * 0.0 - 1.0, temperature=1.0)
+    assert never.threshold == calibration.NEVER_SURE
+
+
+def test_music_threshold_lets_nearly_all_music_pass(data: Path) -> None:
+    frames = sources.read_gtzan(data)
+    logits = iter(np.linspace(-3.0, 3.0, 3 * 28))
+
+    def predict(windows: F32) -> F32:
+        return np.array([[next(logits)] for _ in windows], np.float32)
+
+    found = calibration.music_threshold([frames], predict, window=WINDOW)
+    assert found == pytest.approx(1.0 / (1.0 + np.exp(3.0 - 6.0 * calibration.HELD_BACK)), abs=1e-3)
+    assert calibration.music_threshold([], predict, window=WINDOW) == 0.5
+
+
+def test_modulation_filters_answer_to_their_own_rate() -> None:
+    filters = textures.modulation_filters()[:, 0, 0, :]
+    time_s = np.arange(400) / textures.FRAMES_PER_SECOND
+    for column, rate_hz in enumerate(textures.RATES_HZ):
+        wave = np.cos(2.0 * np.pi * rate_hz * time_s)
+        answer = [np.abs(np.convolve(wave, kernel, "valid")).mean() for kernel in filters.T]
+        assert int(np.argmax(answer)) == column
+    np.testing.assert_allclose(filters.sum(axis=0), 0.0, atol=1e-6)
+
+
+def test_pairs_are_sums_and_differences() -> None:
+    kernel = textures.pairs()[0, 0]
+    assert kernel.shape == (textures.CEPSTRA, 2 * textures.PAIRS)
+    assert (np.abs(kernel).sum(axis=0) == 2.0).all()
+    np.testing.assert_array_equal(kernel[:, : textures.PAIRS].sum(axis=0), 2.0)
+    np.testing.assert_array_equal(kernel[:, textures.PAIRS :].sum(axis=0), 0.0)
