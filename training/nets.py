@@ -177,8 +177,8 @@ def genre_net(
 
     The texture sees all 12.5 frames a second; the convolutions see columns of ``pool`` frames, so that sets with slow
     columns (FMA-small) and the service's own frames look alike to them. The linear part, whose weights ``shrink`` pulls
-    to 0, learns from few clips; it has two weights a label, the larger of which counts, because two sets mean
-    different music by "Pop".
+    to 0, learns from few clips, and half of the time alone: the convolutions would learn those by heart and leave it
+    nothing to learn. It has a second, rectified weight a label, because two sets mean different music by "Pop".
     """
     window = keras.Input((frames, bands, 1), name="window")
     mean, peak = keras.layers.AveragePooling2D, keras.layers.MaxPooling2D
@@ -202,5 +202,6 @@ def genre_net(
     linear, other = (
         keras.layers.Conv2D(size, (1, 1), kernel_regularizer=keras.regularizers.L2(shrink))(looks) for _ in range(2)
     )
-    logits = _sum([keras.layers.Conv2D(size, (1, 1))(hidden), linear, keras.layers.ReLU()(other)])
+    weighed = keras.layers.Dropout(0.5, noise_shape=(None, 1, 1, 1))(keras.layers.Conv2D(size, (1, 1))(hidden))
+    logits = _sum([weighed, linear, keras.layers.ReLU()(other)])
     return keras.Model(window, keras.layers.Flatten(dtype="float32")(logits))
