@@ -118,7 +118,7 @@ def test_report_draws_pictures_and_tables_into_the_model_folder(run: Path) -> No
     tables = (model / "genres.md").read_text()
     assert "| Electronic | genre | 2 | 1 |" in tables
     assert "| Blues | genre | 0 | 0 | - | - | 2 | 1 |" in tables
-    assert "| Soundtrack | no | 0 | 0 | - | - | 0 | 0 | - | - |" in tables
+    assert "| Compilation | no | 0 | 0 | - | - | 0 | 0 | - | - |" in tables
     assert load_manifest(model).sha256[:16] in tables
     linked = re.findall(r"\]\((\w+\.\w+)\)", (model / "CARD.md").read_text())
     assert {*(f"{name}.png" for name in sizes), "genres.md"} == set(linked)
