@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stream_analyzer.genre import sigmoid
+from stream_analyzer.genre import logit, sigmoid
 from training.dataset import live_windows
 from training.evaluate_genre import clip_logits, restrict, truth_of
 from training.genres import LABELS, sub_genre_flags
@@ -24,7 +24,8 @@ TEMPERATURES = np.geomspace(0.3, 3.0, 120)
 SURE = 2.0 / 3.0  # a sub-genre is shown where at least so many of the clips past its threshold are of it
 FEWEST_SHOWN = 4  # a threshold that fewer validation clips pass is not measured, and NEVER_SURE instead
 NEVER_SURE = 0.99
-HELD_BACK = 0.015  # share of windows of music that may fall below the music threshold; hysteresis halves it again
+HELD_BACK = 0.01  # share of windows of music that may fall below the music threshold
+MUSIC_FROM, MUSIC_TO = 0.3, 0.7  # the music threshold stays between: a lower one lets sounds pass for music
 EVERY_NTH_CLIP = 4
 
 
@@ -75,20 +76,20 @@ def _threshold(probability: F64, right: np.ndarray[tuple[int], np.dtype[np.bool_
     shown = np.arange(1, len(order) + 1)
     precision = np.cumsum(right[order]) / shown
     good = np.flatnonzero((precision >= SURE) & (shown >= FEWEST_SHOWN))
-    return round(float(probability[order[good[-1]]]), 4) if len(good) else NEVER_SURE
+    return round(min(NEVER_SURE, float(probability[order[good[-1]]])), 4) if len(good) else NEVER_SURE
 
 
 def music_threshold(sets: Sequence[FrameSet], predict: Predict, *, window: ModelInput) -> float:
-    """Return the probability of music that all but `HELD_BACK` of the live windows of musical clips reach, at most 0.5.
+    """Return the probability of music that all but `HELD_BACK` of the live windows of musical clips reach, in bounds.
 
     Every `EVERY_NTH_CLIP`-th clip is enough.
     """
-    per_set = [0.0]
+    per_set = [logit(MUSIC_TO)]
     for frames in filter(len, sets):
         clips = [frames.clip(index) for index in range(0, len(frames), EVERY_NTH_CLIP)]
         windows = [cut for clip in clips for _, cut in live_windows(clip, window)]
         per_set.append(float(np.quantile(predict(np.stack(windows))[:, -1], HELD_BACK)))
-    return round(sigmoid(min(per_set)), 4)
+    return round(max(MUSIC_FROM, sigmoid(min(per_set))), 4)
 
 
 def _surprise(logits: F32, truth: np.ndarray[tuple[int], np.dtype[np.int64]]) -> float:

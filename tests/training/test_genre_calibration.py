@@ -45,14 +45,16 @@ def test_sub_genre_is_shown_from_where_it_is_mostly_right() -> None:
 
 def test_music_threshold_lets_nearly_all_music_pass(data: Path) -> None:
     frames = sources.read_gtzan(data)
-    logits = iter(np.linspace(-3.0, 3.0, 3 * 28))
+    logits = iter(np.linspace(-0.5, 5.0, 3 * 28))
 
     def predict(windows: F32) -> F32:
         return np.array([[next(logits)] for _ in windows], np.float32)
 
     found = calibration.music_threshold([frames], predict, window=WINDOW)
-    assert found == pytest.approx(1.0 / (1.0 + np.exp(3.0 - 6.0 * calibration.HELD_BACK)), abs=1e-3)
-    assert calibration.music_threshold([], predict, window=WINDOW) == 0.5
+    assert found == pytest.approx(1.0 / (1.0 + np.exp(0.5 - 5.5 * calibration.HELD_BACK)), abs=1e-3)
+    assert calibration.music_threshold([], predict, window=WINDOW) == calibration.MUSIC_TO
+    logits = iter(np.full(3 * 28, -9.0))
+    assert calibration.music_threshold([frames], predict, window=WINDOW) == calibration.MUSIC_FROM
 
 
 def test_modulation_filters_answer_to_their_own_rate() -> None:
