@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -61,6 +63,7 @@ def running(*command: str, stdin: str = "") -> Iterator[subprocess.Popen[str]]:
         text=True,
         env=environment(),
         cwd=EXAMPLES,
+        start_new_session=True,
     ) as process:
         try:
             assert process.stdin
@@ -68,7 +71,8 @@ def running(*command: str, stdin: str = "") -> Iterator[subprocess.Popen[str]]:
             process.stdin.close()
             yield process
         finally:
-            process.kill()
+            with suppress(ProcessLookupError):  # ended by itself
+                os.killpg(process.pid, signal.SIGKILL)  # a shell's children too
 
 
 def until_says(process: subprocess.Popen[str], *patterns: str) -> None:
