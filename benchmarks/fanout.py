@@ -119,6 +119,7 @@ def measure(seconds: float, *, counts: tuple[int, ...]) -> dict[str, Any]:
     """Measure everything."""
     servers = ["websockets.broadcast", *(["aiohttp"] if importlib.util.find_spec("aiohttp") else [])]
     rows = [fan_out("ours", count, deflate=deflate, seconds=seconds) for deflate in (False, True) for count in counts]
+    rows += [fan_out(server, counts[-1], deflate=False, seconds=seconds) for server in servers]
     rows += [fan_out(server, count, deflate=True, seconds=seconds) for server in servers for count in counts]
     rows.append(fan_out("ours", counts[-1], deflate=False, seconds=STALLED_S, stalled=counts[-1] // STALLED_PART))
     return {

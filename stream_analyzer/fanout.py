@@ -99,6 +99,10 @@ class _Bundle:
 class _Client:
     """One connection. State: what waits for it, and since when its buffer has not grown smaller."""
 
+    __slots__ = (
+        "_backlog", "_counters", "_deflates", "_newest", "_stuck_bytes", "_stuck_since_s", "_transport", "connection",
+    )  # fmt: skip
+
     def __init__(self, connection: ServerConnection, counters: Counters) -> None:
         self.connection, self._counters = connection, counters
         self._transport = connection.transport
