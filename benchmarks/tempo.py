@@ -8,6 +8,7 @@ with the training data, so it checks the path and compares systems; how good the
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 from dataclasses import dataclass
 from itertools import product
@@ -32,7 +33,6 @@ SWEEP = (
     ("ballad", 60.0), ("soul", 70.0), ("hip_hop", 85.0), ("funk", 100.0), ("disco", 115.0), ("house", 128.0),
     ("trance", 140.0), ("eurobeat", 160.0), ("drum_and_bass", 174.0), ("hardcore", 190.0),
 )  # fmt: skip
-PIECES = 3  # of each tempo
 STEPS = (("house", "trance"), ("techno", "techno"), ("rock", "breakbeat"))
 STEP_BPM = (128.0, 140.0)
 STEP_S, STAYS_S = 20.0, 5.0
@@ -107,10 +107,10 @@ def off(shown: Shown, piece: music.Piece) -> float:
     return min((abs(shown.bpm / bpm - 1.0) for bpm in piece.tempi_at(shown.time_s)), default=float("inf"))
 
 
-def sweep(follow: Callable[[F32], list[Shown]], *, bad: bool) -> list[dict[str, float]]:
+def sweep(follow: Callable[[F32], list[Shown]], *, bad: bool, pieces: int) -> list[dict[str, float]]:
     """Return for each piece: what is shown last, its error when locked and right, when it was first right."""
     rows = []
-    for (style, bpm), seed in product(SWEEP, range(PIECES)):
+    for (style, bpm), seed in product(SWEEP, range(pieces)):
         piece = music.steady(style, bpm, seed=seed)
         shown = follow(music.through_bad_microphone(piece.sound, seed=seed) if bad else piece.sound)
         right = [(one, off(one, piece)) for one in shown if off(one, piece) <= EXACT]
@@ -179,9 +179,9 @@ def _say(shown: list[Shown]) -> str:
     return "; ".join(f"{state} {share:.0%}" for state, share in _states(shown).items())
 
 
-def measure(follow: Callable[[F32], list[Shown]]) -> dict[str, Any]:
-    """Return everything that is compared."""
-    clean, bad = sweep(follow, bad=False), sweep(follow, bad=True)
+def measure(follow: Callable[[F32], list[Shown]], *, pieces: int) -> dict[str, Any]:
+    """Return everything that is compared, over so many pieces of each tempo."""
+    clean, bad = sweep(follow, bad=False, pieces=pieces), sweep(follow, bad=True, pieces=pieces)
     return {
         "clean": clean,
         "bad": bad,
@@ -216,12 +216,15 @@ def _exact(rows: list[dict[str, float]]) -> int:
 
 def main() -> None:
     """Run everything; print the comparison, each tempo, and how we behave otherwise."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.tempo", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--pieces", type=int, default=1, help="of each tempo in the sweep")
+    pieces = parser.parse_args().pieces
     found = {}
     for name, (package, follow) in SYSTEMS.items():
         if importlib.util.find_spec(package) is None:
             print(f"{name} is left out: it is not installed (pip install -e .[bench])")
             continue
-        found[name] = measure(follow)
+        found[name] = measure(follow, pieces=pieces)
     print(table(found))
     for name, result in found.items():
         for kind in ("clean", "bad"):

@@ -20,7 +20,7 @@ from training.sources import genre_files, read_genre_file
 from training.task import served
 from training.tempo_grid import BPM_BINS, FRAMES_PER_SECOND
 from training.tempo_score import octave_errors, peak_bpm, scores
-from training.tempo_task import GTZAN_FRAMES_PER_SECOND, clip_posteriors
+from training.tempo_task import GTZAN_FRAMES_PER_SECOND, clip_posteriors, valid_windows
 
 if TYPE_CHECKING:
     from stream_analyzer.types import F64
@@ -62,10 +62,12 @@ def main() -> None:
     truth = bpm[valid]
     frames = [clips.clip(int(row)) for row in valid]
     print(f"{len(truth)} clips; their tempi have a standard deviation of {truth.std():.1f} BPM")
+    logits = served(model)(np.concatenate([valid_windows(clip) for clip in frames]))
     for temperature in TEMPERATURES:
-        say(f"temperature {temperature}", clip_posteriors(frames, served(model), temperature=temperature), truth)
-    heard = clip_posteriors(frames, served(model), temperature=model.manifest.calibration.temperature)
-    say(f"temperature {model.manifest.calibration.temperature:.2f}, as published", heard, truth)
+        say(f"temperature {temperature}", clip_posteriors(frames, lambda _: logits, temperature=temperature), truth)
+    published = model.manifest.calibration.temperature
+    heard = clip_posteriors(frames, lambda _: logits, temperature=published)
+    say(f"temperature {published:.2f}, as published", heard, truth)
     for width in WIDTHS_OCTAVES:
         overall = tempi(bpm[train], width=width)
         by_genre = {
