@@ -13,10 +13,9 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 
 from stream_analyzer.genre import sigmoid, softmax
-from training import genres
 from training.evaluate_genre import clip_posterior
 from training.fma import STUDY_GENRES
-from training.genres import KNOWN, label_index
+from training.genres import KNOWN, SUB_GENRES, label_index
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 LISTED_TRACKS = 40
 
 # FMA's tags that mean a sub-genre of the model; its own name where nothing else is said.
-MEANT_BY: dict[str, tuple[str, ...]] = {name: tags for name, (_, tags) in getattr(genres, "SUB_GENRES", {}).items()}
+MEANT_BY = {name: tags for name, (_, tags) in SUB_GENRES.items()}
 
 INTRO = """# Which genres the model covers, and how well
 
