@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stream_analyzer.genre import logit, sigmoid
+from stream_analyzer.genre import logit, sigmoid, softmax
 from training.dataset import live_windows
-from training.evaluate_genre import clip_logits, restrict, truth_of
+from training.evaluate_genre import calibration_error, clip_logits, restrict, truth_of
 from training.genres import LABELS, sub_genre_flags
 
 if TYPE_CHECKING:
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from stream_analyzer.manifest import ModelInput, SubGenre
     from stream_analyzer.types import F32, F64
-    from training.dataset import FrameSet
+    from training.dataset import FrameSet, Strings
     from training.task import Predict
 
 TEMPERATURES = np.geomspace(0.3, 3.0, 120)
-SURE = 2.0 / 3.0  # a sub-genre is shown where at least so many of the clips past its threshold are of it
+SURE = 0.6  # a sub-genre is shown where at least so many of the clips past its threshold are of it
 FEWEST_SHOWN = 4  # a threshold that fewer validation clips pass is not measured, and NEVER_SURE instead
 NEVER_SURE = 0.99
 HELD_BACK = 0.01  # share of windows of music that may fall below the music threshold
@@ -30,7 +30,7 @@ EVERY_NTH_CLIP = 4
 
 
 def label_temperature(sets: Sequence[FrameSet], predict: Predict, *, window: int) -> float:
-    """Return the temperature of the least negative log-likelihood of 10-s windows, summed over the sets."""
+    """Return the temperature at which the set whose 10-s windows are calibrated worse is calibrated best."""
     judged = []
     for frames in sets:
         dataset, truth = truth_of(frames)
@@ -38,7 +38,7 @@ def label_temperature(sets: Sequence[FrameSet], predict: Predict, *, window: int
         judged.append((restrict(np.concatenate(logits), dataset), np.repeat(truth, [len(row) for row in logits])))
 
     def cost(temperature: float) -> float:
-        return sum(_surprise(logits / np.float32(temperature), truth) for logits, truth in judged)
+        return max(calibration_error(softmax(logits / np.float32(temperature)), truth) for logits, truth in judged)
 
     return float(min(TEMPERATURES, key=cost))
 
@@ -53,22 +53,36 @@ def sub_genre_temperature(logits: F32, flags: F32) -> float:
     return float(min(TEMPERATURES, key=cost))
 
 
-def sub_genre_logits(frames: FrameSet, predict: Predict, *, window: int) -> tuple[F32, F32]:
-    """Return the mean logits [clips, sub-genres] of each clip, and flags of what its tags say."""
-    per_clip = clip_logits(frames, predict, window=window, step=window)
-    logits = np.stack([row[:, len(LABELS) : -1].mean(axis=0) for row in per_clip])
-    return logits, np.stack([sub_genre_flags(tags) for tags in frames.tags])
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """Clips with tags: the likeliest label [clips], mean logits and true 0/1 flags [clips, sub-genres]."""
+
+    label: Strings
+    logits: F32
+    flags: F32
 
 
-def sure_sub_genres(
-    sub_genres: Sequence[SubGenre], logits: F32, flags: F32, *, temperature: float
-) -> tuple[SubGenre, ...]:
-    """Set the threshold of each sub-genre to the lowest at which `SURE` of the clips that pass it are of it."""
-    probabilities = 1.0 / (1.0 + np.exp(-logits.astype(np.float64) / temperature))
-    return tuple(
-        replace(sub, threshold=_threshold(probabilities[:, column], flags[:, column] > 0.0))
-        for column, sub in enumerate(sub_genres)
+def tagged_clips(frames: FrameSet, predict: Predict, *, window: int) -> Tagged:
+    """Judge each clip of ``frames`` by the mean over its windows."""
+    per_clip = np.stack([row.mean(axis=0) for row in clip_logits(frames, predict, window=window, step=window)])
+    return Tagged(
+        label=np.array(LABELS)[per_clip[:, : len(LABELS)].argmax(axis=1)],
+        logits=per_clip[:, len(LABELS) : -1],
+        flags=np.stack([sub_genre_flags(tags) for tags in frames.tags]),
     )
+
+
+def sure_sub_genres(sub_genres: Sequence[SubGenre], clips: Tagged, *, temperature: float) -> tuple[SubGenre, ...]:
+    """Set the threshold of each sub-genre to the lowest at which `SURE` of the clips that show it are of it.
+
+    As in the service, only clips whose likeliest label is the sub-genre's own genre can show it.
+    """
+    probabilities = 1.0 / (1.0 + np.exp(-clips.logits.astype(np.float64) / temperature))
+    found = []
+    for column, sub in enumerate(sub_genres):
+        rows = np.flatnonzero(clips.label == sub.parent)
+        found.append(replace(sub, threshold=_threshold(probabilities[rows, column], clips.flags[rows, column] > 0.0)))
+    return tuple(found)
 
 
 def _threshold(probability: F64, right: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
@@ -90,8 +104,3 @@ def music_threshold(sets: Sequence[FrameSet], predict: Predict, *, window: Model
         windows = [cut for clip in clips for _, cut in live_windows(clip, window)]
         per_set.append(float(np.quantile(predict(np.stack(windows))[:, -1], HELD_BACK)))
     return round(max(MUSIC_FROM, sigmoid(min(per_set))), 4)
-
-
-def _surprise(logits: F32, truth: np.ndarray[tuple[int], np.dtype[np.int64]]) -> float:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return float((np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(truth)), truth]).mean())

@@ -25,9 +25,9 @@ from training.evaluate_genre import clip_logits, scores, truth_of
 from training.genre_calibration import (
     label_temperature,
     music_threshold,
-    sub_genre_logits,
     sub_genre_temperature,
     sure_sub_genres,
+    tagged_clips,
 )
 from training.genre_data import GenreWindows, Mix
 from training.genres import KNOWN, LABELS, SUB_GENRES
@@ -123,15 +123,15 @@ class GenreTask:
     def calibrate(self, predict: Predict) -> tuple[Calibration, ModelOutput]:
         """Choose temperatures and thresholds; see `training.genre_calibration`."""
         window = self.input.frames
-        logits, flags = sub_genre_logits(self._data.valid[-1], predict, window=window)
-        sub_temperature = sub_genre_temperature(logits, flags)
+        tagged = tagged_clips(self._data.valid[-1], predict, window=window)
+        sub_temperature = sub_genre_temperature(tagged.logits, tagged.flags)
         calibration = Calibration(
             temperature=label_temperature(self._data.valid, predict, window=window),
             sub_temperature=sub_temperature,
             music_threshold=music_threshold(self._data.valid_surely_music, predict, window=self.input),
             confident=self._confident,
         )
-        sure = sure_sub_genres(self.output.sub_genres, logits, flags, temperature=sub_temperature)
+        sure = sure_sub_genres(self.output.sub_genres, tagged, temperature=sub_temperature)
         return calibration, replace(self.output, sub_genres=sure)
 
     def metrics(self, predict: Predict, *, temperature: float) -> list[dict[str, Any]]:

@@ -34,12 +34,14 @@ def test_sub_genre_temperature_is_that_of_the_draw() -> None:
 
 
 def test_sub_genre_is_shown_from_where_it_is_mostly_right() -> None:
-    house = np.array([[3.0], [2.0], [1.5], [1.0], [0.5], [0.0], [-1.0]], np.float32)
-    flags = np.array([[1], [0], [1], [1], [0], [0], [0]], np.float32)
+    logits = np.array([[3.0], [2.0], [1.5], [1.0], [0.5], [0.0], [-1.0], [9.0]], np.float32)
+    flags = np.array([[1], [0], [1], [1], [0], [0], [0], [0]], np.float32)
+    label = np.array([*["Electronic"] * 7, "Rock"])  # the surest is heard as another genre, which can't show it
     sub = SubGenre("House", "Electronic", 0.5)
-    (sure,) = calibration.sure_sub_genres([sub], house, flags, temperature=1.0)
-    assert sure.threshold == pytest.approx(1.0 / (1.0 + np.exp(-1.0)), abs=1e-4)
-    (never,) = calibration.sure_sub_genres([sub], house, 1.0 - flags[::-1] * 0.0 - 1.0, temperature=1.0)
+    (sure,) = calibration.sure_sub_genres([sub], calibration.Tagged(label, logits, flags), temperature=1.0)
+    assert sure.threshold == pytest.approx(1.0 / (1.0 + np.exp(-0.5)), abs=1e-4)
+    nothing = calibration.Tagged(label, logits, np.zeros_like(flags))
+    (never,) = calibration.sure_sub_genres([sub], nothing, temperature=1.0)
     assert never.threshold == calibration.NEVER_SURE
 
 
