@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 TEMPERATURES = np.geomspace(0.3, 3.0, 120)
 SURE = 0.6  # a sub-genre is shown where at least so many of the clips past its threshold are of it
-FEWEST_SHOWN = 4  # a threshold that fewer validation clips pass is not measured, and NEVER_SURE instead
+FEWEST_SHOWN = 8  # a threshold that fewer validation clips pass is not measured, and NEVER_SURE instead
 NEVER_SURE = 0.99
 HELD_BACK = 0.02  # share of windows of music that may fall below the music threshold
 MUSIC_FROM, MUSIC_TO = 0.3, 0.7  # the music threshold stays between: a lower one lets sounds pass for music

@@ -37,6 +37,7 @@ def test_sub_genre_is_shown_from_where_it_is_mostly_right() -> None:
     logits = np.array([[3.0], [2.0], [1.5], [1.0], [0.5], [0.0], [-1.0], [9.0]], np.float32)
     flags = np.array([[1], [0], [1], [1], [0], [0], [0], [0]], np.float32)
     label = np.array([*["Electronic"] * 7, "Rock"])  # the surest is heard as another genre, which can't show it
+    logits, flags, label = (np.repeat(column, 2, axis=0) for column in (logits, flags, label))  # enough to be measured
     sub = SubGenre("House", "Electronic", 0.5)
     (sure,) = calibration.sure_sub_genres([sub], calibration.Tagged(label, logits, flags), temperature=1.0)
     assert sure.threshold == pytest.approx(1.0 / (1.0 + np.exp(-0.5)), abs=1e-4)
