@@ -21,11 +21,9 @@ ENV_PREFIX = "STREAM_ANALYZER_"
 SLOWEST_BPM, FASTEST_BPM = 30.0, 300.0  # what the tempo model knows
 _RANGE = re.compile(r"\s*([0-9]{1,4}(?:\.[0-9]{1,4})?)\s*-\s*([0-9]{1,4}(?:\.[0-9]{1,4})?)\s*")
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
-_NODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _TOPIC = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
 _TOPIC_LIMIT = 200
 _CREDENTIAL_LIMIT = 65_535
-_TOKEN = re.compile(r"[!-~]{16,512}")
 _MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
@@ -191,6 +189,23 @@ def mqtt(value: Any) -> MqttAddress | None:  # noqa: ANN401
     return MqttAddress(host, port or _MQTT_PORTS[url.scheme], tls=url.scheme == "mqtts")
 
 
+def matching(pattern: str, must: str) -> Callable[[Any], str]:
+    """Return a reader of text that is all of ``pattern``; ``must`` says what that means."""
+
+    def read(value: Any) -> str:  # noqa: ANN401
+        if not re.fullmatch(pattern, text(value)):
+            raise ValueError(must)
+        return str(value)
+
+    return read
+
+
+node = matching(r"[A-Za-z0-9_-]{1,64}", "must be 1 to 64 letters, digits, - and _ (it becomes part of MQTT topics)")
+token = matching(
+    r"[!-~]{16,512}", "must be 16 to 512 printable characters without spaces; openssl rand -hex 16 makes one"
+)
+
+
 def credential(value: Any) -> str:  # noqa: ANN401
     """Return what fits into MQTT's user and password."""
     try:
@@ -203,28 +218,12 @@ def credential(value: Any) -> str:  # noqa: ANN401
     return str(value)
 
 
-def node(value: Any) -> str:  # noqa: ANN401
-    """Return a name that fits into a topic."""
-    if not _NODE.fullmatch(text(value)):
-        msg = "must be 1 to 64 letters, digits, - and _ (it becomes part of MQTT topics)"
-        raise ValueError(msg)
-    return str(value)
-
-
 def discovery(value: Any) -> str | None:  # noqa: ANN401
     """Return a prefix of topics, or None if it is off."""
     if value == "off":
         return None
     if not _TOPIC.fullmatch(text(value)) or len(value) > _TOPIC_LIMIT:
         msg = "must be off or the prefix that Home Assistant is set to, of letters, digits, -, _ and /"
-        raise ValueError(msg)
-    return str(value)
-
-
-def token(value: Any) -> str:  # noqa: ANN401
-    """Return a token."""
-    if not _TOKEN.fullmatch(text(value)):
-        msg = "must be 16 to 512 printable characters without spaces; openssl rand -hex 16 makes one"
         raise ValueError(msg)
     return str(value)
 

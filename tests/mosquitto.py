@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import threading
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import IO, TYPE_CHECKING, Self
 
-from aiomqtt import Client, MqttError
+from aiomqtt import Client, Message, MqttError
+
+from tests.collected import Collected, beside
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
-
-    from aiomqtt import Message
 
 # Debian keeps servers out of the path of users.
 PROGRAM = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
@@ -108,43 +107,23 @@ class Mosquitto:
         async with Client("127.0.0.1", self.port, username=user, password=password, tls_context=tls) as client:
             await client.subscribe(topic, qos=1)
             subscriber = Subscriber(client)
-            reader = asyncio.create_task(subscriber.read())
-            try:
+            async with beside(subscriber.read()):
                 yield subscriber
-            finally:
-                reader.cancel()
-                await asyncio.gather(reader, return_exceptions=True)
 
 
-class Subscriber:
-    """Reads what is published. State: all messages so far."""
+class Subscriber(Collected[Message]):
+    """Reads what is published."""
 
     def __init__(self, client: Client) -> None:
         """Read by ``client``; what it says goes to the broker."""
+        super().__init__()
         self.client = client
-        self.messages: list[Message] = []
-        self._came = asyncio.Event()
 
     async def read(self) -> None:
         """Collect messages until the broker goes."""
-        try:
+        with suppress(MqttError):
             async for message in self.client.messages:
-                self.messages.append(message)
-                self._came.set()
-        except MqttError:
-            self._came.set()
-
-    async def until(self, wanted: Callable[[Message], bool], *, limit_s: float = 30.0, start: int = 0) -> int:
-        """Wait for a message from index ``start`` on; return the index after it. Raises `TimeoutError`."""
-        at = start
-        async with asyncio.timeout(limit_s):
-            while True:
-                while at < len(self.messages):
-                    at += 1
-                    if wanted(self.messages[at - 1]):
-                        return at
-                self._came.clear()
-                await self._came.wait()
+                self.put(message)
 
 
 async def kept(broker: Mosquitto) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from websockets.asyncio.server import serve
 
+from stream_analyzer.following import Gap
 from stream_analyzer.messages import Encoder
 from stream_analyzer.sources import SourceInfo
 from stream_analyzer.types import Level
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from websockets.asyncio.server import ServerConnection
     from websockets.http11 import Request, Response
+
+    from stream_analyzer.following import Received
 
 
 class Session:
@@ -131,3 +134,13 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             writer.write(data)
             await writer.drain()
     writer.close()
+
+
+def events(came: list[Received]) -> list[str]:
+    """Return what came in short: names, gaps with what they miss."""
+    return [
+        f"Gap {received.event.kind} {received.event.missed}"
+        if isinstance(received.event, Gap)
+        else type(received.event).__name__
+        for received in came
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.client import connect
+
+from tests.collected import Collected, beside
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -98,41 +99,23 @@ class Service:
         """Connect a client as the page does."""
         async with connect(f"ws://{self.address}/ws", max_queue=None, **more) as socket:
             client = Client(socket)
-            reader = asyncio.create_task(client.read())
-            try:
+            async with beside(client.read()):
                 yield client
-            finally:
-                reader.cancel()
-                await asyncio.gather(reader, return_exceptions=True)
 
 
-class Client:
-    """Reads every message. State: the JSON messages so far."""
+class Client(Collected[Json]):
+    """Reads every message; the JSON ones are kept."""
 
     def __init__(self, socket: Any) -> None:
         """Read from ``socket``."""
+        super().__init__()
         self._socket = socket
-        self.messages: list[Json] = []
-        self._came = asyncio.Event()
 
     async def read(self) -> None:
         """Collect messages until the connection ends."""
         async for payload in self._socket:
             if isinstance(payload, str):
-                self.messages.append(json.loads(payload))
-                self._came.set()
-
-    async def until(self, wanted: Callable[[Json], bool], *, limit_s: float, start: int = 0) -> int:
-        """Wait for a message from index ``start`` on; return the index after it. Raises `TimeoutError`."""
-        at = start
-        async with asyncio.timeout(limit_s):
-            while True:
-                while at < len(self.messages):
-                    at += 1
-                    if wanted(self.messages[at - 1]):
-                        return at
-                self._came.clear()
-                await self._came.wait()
+                self.put(json.loads(payload))
 
     def last(self, kind: str) -> Json:
         """Return the data of the newest message of a kind."""

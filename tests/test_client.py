@@ -15,12 +15,10 @@ import trustme
 
 from stream_analyzer import client, following
 from stream_analyzer.client import Gap, Lost, Received, subscribe, subscribe_blocking
-from stream_analyzer.endpoint import stream_url
 from stream_analyzer.errors import ConfigError, ProtocolError, StreamAnalyzerError
-from stream_analyzer.following import Follower, Inbox
 from stream_analyzer.types import Level, Spectrum, Status, Tempo
-from stream_analyzer.wire import Envelope, Hello, Summary, decode
-from tests.played import Act, Cable, Session, played
+from stream_analyzer.wire import Hello, Summary, decode
+from tests.played import Act, Cable, Session, events, played
 from tests.real_process import serve
 from tests.test_page import free_port
 
@@ -80,16 +78,6 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def count(number: int) -> Callable[[list[Received]], bool]:
     return lambda came: len(came) == number
-
-
-def events(came: list[Received]) -> list[str]:
-    """Return what came in short: names, gaps with what they miss."""
-    return [
-        f"Gap {received.event.kind} {received.event.missed}"
-        if isinstance(received.event, Gap)
-        else type(received.event).__name__
-        for received in came
-    ]
 
 
 async def test_events_are_typed_and_know_their_place(collect: Collect, song: Path) -> None:
@@ -307,103 +295,3 @@ async def test_a_slow_taker_holds_nobody_up_and_finds_the_newest(monkeypatch: py
         assert taken[-1] == 20_000
         assert len(taken) < 100
         assert missed == 20_000 - first.seq - len(taken)
-
-
-async def test_what_waits_too_long_gives_way_to_the_newest() -> None:
-    now_s = [0.0]
-    inbox = Inbox(clock=lambda: now_s[0])
-    for now_s[0], item in zip((0.0, 0.5, 1.0, 2.0), levels(1, 2, 3, 4), strict=True):
-        inbox.put(item)
-    for taken in levels(1, 2):
-        assert await inbox.take() == (taken, "")
-    now_s[0] = 3.1
-    tempo = Envelope("tempo", "aaaaaa", 5, 1, Tempo(0.0, 120.0, 0.5, "locked", 0.0, ()))
-    inbox.put(tempo)
-    inbox.put(lost := Lost("gone", 1.0))
-    inbox.close()
-    assert [await inbox.take() for _ in range(4)] == [(levels(4)[0], ""), (tempo, ""), (lost, ""), None]
-
-
-async def test_what_waits_is_bounded_in_number_too() -> None:
-    inbox = Inbox(clock=lambda: 0.0)
-    for item in levels(*range(5000)):
-        inbox.put(item)
-    inbox.close()
-    left = 0
-    while await inbox.take():
-        left += 1
-    assert 0 < left < 1000
-
-
-def levels(*places: int) -> list[Envelope]:
-    return [Envelope("level", "aaaaaa", seq, seq, Level(0.0, 0.0, 0.0, clipping=False)) for seq in places]
-
-
-def test_gaps_on_a_standing_line_are_not_told_to_who_asked_for_a_rate() -> None:
-    def follow(*, tells_gaps: bool) -> list[str]:
-        follower = Follower(tells_gaps=tells_gaps)
-        event = Level(0.0, 0.0, 0.0, clipping=False)
-        places = [Envelope("level", "aaaaaa", 10 * nth, nth, event) for nth in (7, 8, 12, 12, 11, 13)]
-        return events([received for item in places for received in follower.follow(item, "")])
-
-    assert follow(tells_gaps=True) == ["Level", "Level", "Gap level 3", "Level", "Level"]
-    assert follow(tells_gaps=False) == ["Level"] * 4
-
-
-def test_spectrum_counts_that_went_round_are_no_gap() -> None:
-    follower = Follower(tells_gaps=True)
-    event = Level(0.0, 0.0, 0.0, clipping=False)
-    places = [
-        Envelope("spectrum", "aaaaaa", seq, nth, event) for seq, nth in ((1, 65_534), (2, 65_535), (3, 0), (5, 2))
-    ]
-    came = [received for item in places for received in follower.follow(item, b"")]
-    assert events(came) == ["Level", "Level", "Level", "Gap spectrum 1", "Level"]
-
-
-@pytest.mark.parametrize(
-    ("given", "wanted"),
-    [
-        ("127.0.0.1:8765", "ws://127.0.0.1:8765/ws"),
-        ("club.example", "ws://club.example/ws"),
-        ("http://127.0.0.1:8765/", "ws://127.0.0.1:8765/ws"),
-        ("https://club.example/live/", "wss://club.example/live/ws"),
-        ("wss://club.example/ws", "wss://club.example/ws"),
-        ("[::1]:9000", "ws://[::1]:9000/ws"),
-    ],
-)
-def test_addresses_may_be_those_of_the_page(given: str, wanted: str) -> None:
-    assert stream_url(given) == wanted
-
-
-@pytest.mark.parametrize(
-    ("url", "choice", "says"),
-    [
-        ("", {}, "is no address"),
-        ("ftp://club.example", {}, "is no address"),
-        ("ws://", {}, "is no address"),
-        ("ws://club:port", {}, "is no address"),
-        ("ws://club:0", {}, "is no address"),
-        ("ws://club:99999", {}, "is no address"),
-        ("ws://[", {}, "is no address"),
-        ("ws://a b", {}, "is no address"),
-        ("ws://t0ken@club", {}, "must hold no token"),
-        ("ws://club/ws?types=tempo", {}, "must hold no token, types or hz"),
-        ("ws://club", {"types": "tempo,beat"}, "there is no type 'beat'; known are tempo, genre"),
-        ("ws://club", {"types": []}, "there is no type ''"),
-        ("ws://club", {"types": ""}, "there is no type ''"),
-        ("ws://club", {"types": ["hello"]}, "there is no type 'hello'"),
-        ("ws://club", {"hz": 20}, "from 0.1 to 10"),
-        ("ws://club", {"hz": float("nan")}, "hz = 'nan'"),
-        ("ws://club", {"token": "s3 cret"}, "printable"),
-        ("ws://club", {"token": "s3cret\r\nX: y"}, "printable"),
-        ("ws://club", {"ssl": object()}, "not encrypted"),
-    ],
-)
-def test_wrong_arguments_are_told_at_once(url: str, choice: dict[str, Any], says: str) -> None:
-    for variant in (subscribe, subscribe_blocking):
-        with pytest.raises(ConfigError) as caught:
-            variant(url, **choice)
-        assert says in str(caught.value)
-        assert "\n" not in str(caught.value)
-        assert "t0ken" not in str(caught.value)
-        assert "s3" not in str(caught.value)

@@ -1,200 +1,39 @@
-"""Score genre predictions on whole data sets: windows of 10 s, clips, recall, calibration.
-
-Scores are restricted to the labels a data set can know. A clip's posterior is the geometric mean of those of its
-windows, 18 frames (1.44 s) apart; the 10-s windows that are scored by themselves do not overlap. What the service makes
-of sound that is no music, and of real sound, comes from `training.evaluate_genre_sound`.
-"""
+"""Score a genre model on data files (`training.genre_scores`) and on sounds (`training.evaluate_genre_sound`)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from stream_analyzer.errors import ConfigError
-from stream_analyzer.genre import softmax
 from stream_analyzer.model import TfliteModel
-from training.dataset import windows_of
-from training.genres import KNOWN, LABELS, known_mask, label_index
+from training import evaluate_genre_sound
+from training.genre_scores import CLIP_STEP, judge, scores, truth_of
+from training.genres import LABELS
 from training.sources import genre_files, read_genre_file
-from training.task import served
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from stream_analyzer.types import F32, F64
-    from training.dataset import FrameSet, Integers
-    from training.task import Predict
-
-CLIP_STEP = 18
-_CLIPS_AT_ONCE = 32
-ECE_BINS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Reliability:
-    """How often the winning class is right at each confidence: ten bins of equal width, float64 [10] each.
-
-    ``right`` and ``confidence`` are means of a bin, 0 where ``count`` is.
-    """
-
-    count: F64
-    right: F64
-    confidence: F64
-
-
-def reliability(probabilities: F32, truth: Integers) -> Reliability:
-    """Compare the confidence in the winning class with how often it is right.
-
-    Parameters
-    ----------
-    probabilities
-        float32 [n, classes].
-    truth
-        int [n].
-    """
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    right = (probabilities.argmax(axis=1) == truth).astype(np.float64)
-    bins = np.minimum((confidence * ECE_BINS).astype(np.int64), ECE_BINS - 1)
-    weights = (np.ones(len(truth)), right, confidence)
-    count, hits, sums = (np.bincount(bins, weight, ECE_BINS).astype(np.float64) for weight in weights)
-    return Reliability(count, hits / np.maximum(count, 1.0), sums / np.maximum(count, 1.0))
-
-
-def calibration_error(probabilities: F32, truth: Integers) -> float:
-    """Return the expected calibration error of the winning class (Guo et al. 2017); arguments as of `reliability`."""
-    found = reliability(probabilities, truth)
-    return float(found.count @ np.abs(found.right - found.confidence) / len(truth))
-
-
-def clip_logits(frames: FrameSet, predict: Predict, *, window: int, step: int = CLIP_STEP) -> list[F32]:
-    """Return all logits [windows, size] of each clip, from windows ``step`` frames apart."""
-    found: list[F32] = []
-    for first in range(0, len(frames), _CLIPS_AT_ONCE):
-        indices = range(first, min(first + _CLIPS_AT_ONCE, len(frames)))
-        cuts = [windows_of(frames.clip(index), frames=window, step=step) for index in indices]
-        logits = predict(np.concatenate(cuts))
-        found += np.split(logits, np.cumsum([len(cut) for cut in cuts])[:-1])
-    return found
-
-
-def restrict(logits: F32, dataset: str) -> F32:
-    """Put labels that ``dataset`` can't know out of reach."""
-    return np.where(known_mask(dataset) > 0.0, logits, np.float32(-1e9)).astype(np.float32)
-
-
-def truth_of(frames: FrameSet) -> tuple[str, Integers]:
-    """Return the name of the data set and the label index of each of its clips."""
-    dataset = str(frames.dataset[0])
-    truth = np.array([label_index(label) for label in frames.label], np.int64)
-    unknown = sorted(set(frames.label[known_mask(dataset)[truth] * (truth >= 0) == 0.0]))
-    if unknown:
-        msg = f"{dataset} has genres that are none of its labels: {', '.join(unknown)}"
-        raise ConfigError(msg)
-    return dataset, truth
-
-
-def clip_posterior(posteriors: list[F32]) -> F32:
-    """Return the posterior [clips, labels] of each clip: the geometric mean of its windows' [windows, labels]."""
-    return softmax(np.stack([np.log(np.maximum(posterior, 1e-9)).mean(axis=0) for posterior in posteriors]))
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """A data set's clips of one split, and all that a model says of them: logits [windows, outputs] of each clip."""
-
-    clips: FrameSet
-    outputs: list[F32]
-    temperature: float
-
-    @property
-    def dataset(self) -> str:
-        """Name in `training.genres.KNOWN`."""
-        return str(self.clips.dataset[0])
-
-    def posteriors(self) -> list[F32]:
-        """Return the probabilities [windows, labels] of each clip among the labels that its set can know."""
-        logits = [rows[:, : len(LABELS)] / np.float32(self.temperature) for rows in self.outputs]
-        return [softmax(restrict(rows, self.dataset)) for rows in logits]
-
-
-def hear(frames: FrameSet, model: TfliteModel, *, split: str) -> Heard:
-    """Run ``model`` over the clips of one split.
-
-    Raises
-    ------
-    ConfigError
-        There are none.
-    """
-    rows = np.flatnonzero(frames.split == split)
-    if not len(rows):
-        msg = f"{frames.dataset[0]} has no clip of split {split!r}; choose another --split"
-        raise ConfigError(msg)
-    clips = frames.take(rows)
-    outputs = clip_logits(clips, served(model), window=model.manifest.input.frames)
-    return Heard(clips, outputs, model.manifest.calibration.temperature)
-
-
-def scores(per_clip: list[F32], truth: Integers, *, dataset: str, stride: int, temperature: float) -> dict[str, Any]:
-    """Return the metrics of one data set.
-
-    Parameters
-    ----------
-    per_clip
-        Label logits [windows, labels] of each clip.
-    truth
-        Label index of each clip.
-    dataset
-        Name in `training.genres.KNOWN`.
-    stride
-        Every ``stride``-th window is one that does not overlap the one before.
-    temperature
-        Divides the logits.
-    """
-    posteriors = [softmax(restrict(logits / np.float32(temperature), dataset)) for logits in per_clip]
-    windows = np.concatenate([posterior[::stride] for posterior in posteriors])
-    window_truth = np.repeat(truth, [len(posterior[::stride]) for posterior in posteriors])
-    clips = clip_posterior(posteriors)
-    guess = clips.argmax(axis=1)
-    recall = {
-        label: float((guess[truth == index] == index).mean())
-        for index, label in enumerate(LABELS)
-        if label in KNOWN[dataset] and (truth == index).any()
-    }
-    return {
-        "n": len(truth),
-        "clip_accuracy": float((guess == truth).mean()),
-        "windows": len(windows),
-        "window_accuracy": float((windows.argmax(axis=1) == window_truth).mean()),
-        "ece": calibration_error(windows, window_truth),
-        "clip_ece": calibration_error(clips, truth),
-        "recall": recall,
-    }
-
 
 def evaluate(folder: Path, *, data: Path, split: str) -> dict[str, Any]:
-    """Score the int8 model in ``folder`` on every genre data file in ``data``, keyed by data set."""
+    """Score the int8 model in ``folder`` on every genre data file in ``data``, keyed by data set, and on its sounds."""
     model = TfliteModel(folder)
+    stride = -(-model.manifest.input.frames // CLIP_STEP)
     report: dict[str, Any] = {}
     for path in genre_files(data):
         frames = read_genre_file(path)
-        rows = np.flatnonzero(frames.split == split)
-        if not len(rows):
+        if split not in frames.split:
             continue
-        part, predict = frames.take(rows), served(model)
-        dataset, truth = truth_of(part)
-        found = [row[:, : len(LABELS)] for row in clip_logits(part, predict, window=model.manifest.input.frames)]
-        stride = -(-model.manifest.input.frames // CLIP_STEP)
+        judged = judge(frames, model, split=split)
+        dataset, truth = truth_of(judged.clips)
+        logits = [rows[:, : len(LABELS)] for rows in judged.outputs]
         key = dataset if dataset not in report else path.stem
         report[key] = {
             "file": path.name,
             "split": split,
-            **scores(found, truth, dataset=dataset, stride=stride, temperature=model.manifest.calibration.temperature),
+            **scores(logits, truth, dataset=dataset, stride=stride, temperature=judged.temperature),
         }
     if not report:
         msg = f"no clip of split {split!r} in the genre files of {data}; choose another --split"
         raise ConfigError(msg)
-    from training import evaluate_genre_sound  # noqa: PLC0415 - it scores with this file
-
     return report | evaluate_genre_sound.evaluate(folder, data=data, split=split)

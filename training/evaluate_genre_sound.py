@@ -21,8 +21,8 @@ from stream_analyzer.model import TfliteModel
 from stream_analyzer.resources import resource_folder
 from stream_analyzer.types import AudioBlock, Genre
 from training.dataset import live_windows
-from training.evaluate_genre import scores, truth_of
 from training.genre_data import held_out, not_music, perhaps_music
+from training.genre_scores import scores, truth_of
 from training.genres import LABELS
 from training.sources import audio_rows, genre_files, list_audio, read_genre_file
 

@@ -1,7 +1,7 @@
 """Measure how the shown genre follows a set: clips one after another through the int8 model and `GenreTracker`.
 
 Clips of 30 s come in a random order in which no two neighbours share a genre, GTZAN's and FMA-small's apart. Labels
-that a set can't know are out of reach, as in `training.evaluate_genre`, and all of it counts as music.
+that a set can't know are out of reach, as in `training.genre_scores`, and all of it counts as music.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from stream_analyzer.manifest import ModelOutput
 from stream_analyzer.model import TfliteModel
 from stream_analyzer.smoothing import RollingMean
 from training.dataset import live_windows
-from training.evaluate_genre import calibration_error, restrict, truth_of
+from training.genre_scores import calibration_error, restrict, truth_of
 from training.genres import LABELS
 from training.sources import genre_files, read_genre_file
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from stream_analyzer.genre import logit, sigmoid, softmax
 from training.dataset import live_windows
-from training.evaluate_genre import calibration_error, clip_logits, restrict, truth_of
+from training.genre_scores import calibration_error, clip_logits, restrict, truth_of
 from training.genres import LABELS, sub_genre_flags
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 
 from stream_analyzer.genre import sigmoid, softmax
-from training.evaluate_genre import clip_posterior
 from training.fma import STUDY_GENRES
+from training.genre_scores import clip_posterior
 from training.genres import KNOWN, SUB_GENRES, label_index
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stream_analyzer.manifest import Calibration, ModelManifest
     from stream_analyzer.types import F32
     from training.dataset import FrameSet
-    from training.evaluate_genre import Heard
+    from training.genre_scores import JudgedClips
 
 # Tags with fewer tracks to learn from are not listed where the model does not know them.
 LISTED_TRACKS = 40
@@ -64,9 +64,9 @@ class Ranking:
     precision: float | None
 
 
-def tables(manifest: ModelManifest, sets: list[FrameSet], heard: list[Heard], *, split: str) -> str:
-    """Return the Markdown of both tables. ``heard`` are the clips of ``split`` of each of ``sets``."""
-    judges = [Judge(manifest, frames, one) for frames, one in zip(sets, heard, strict=True)]
+def tables(manifest: ModelManifest, sets: list[FrameSet], judged: list[JudgedClips], *, split: str) -> str:
+    """Return the Markdown of both tables. ``judged`` are the clips of ``split`` of each of ``sets``."""
+    judges = [Judge(manifest, frames, one) for frames, one in zip(sets, judged, strict=True)]
     gtzan, fma = judges
     rows = [_study_row(name, manifest, gtzan, fma) for name in STUDY_GENRES]
     covered = sum(row[1] != "no" for row in rows)
@@ -91,16 +91,16 @@ def tables(manifest: ModelManifest, sets: list[FrameSet], heard: list[Heard], *,
 class Judge:
     """What the model says of each clip of one set: per label, per sub-genre, and which is shown."""
 
-    def __init__(self, manifest: ModelManifest, frames: FrameSet, heard: Heard) -> None:
-        """Take all clips of a set and those that were heard."""
-        self._frames, self._heard = frames, heard
+    def __init__(self, manifest: ModelManifest, frames: FrameSet, judged: JudgedClips) -> None:
+        """Take all clips of a set and those that were judged."""
+        self._frames, self._heard = frames, judged
         output, calibration = manifest.output, manifest.calibration
         count = len(output.labels)
-        within = clip_posterior(heard.posteriors())
+        within = clip_posterior(judged.posteriors())
         self._winner = [output.labels[index] for index in within.argmax(axis=1)]
-        logits = [rows[:, :count] / np.float32(calibration.temperature) for rows in heard.outputs]
+        logits = [rows[:, :count] / np.float32(calibration.temperature) for rows in judged.outputs]
         posterior = clip_posterior([softmax(rows) for rows in logits])
-        subs = np.stack([rows[:, count:-1].mean(axis=0) for rows in heard.outputs])
+        subs = np.stack([rows[:, count:-1].mean(axis=0) for rows in judged.outputs])
         names = [*output.labels, *(sub.label for sub in output.sub_genres)]
         self._score = dict(zip(names, np.concatenate([posterior, subs], axis=1).T, strict=True))
         self._shown = [
@@ -110,9 +110,9 @@ class Judge:
 
     def rank(self, name: str, tags: tuple[str, ...] = ()) -> Ranking:
         """Judge how well ``name`` is told; clips belong to it that carry one of ``tags`` (default: the name)."""
-        heard, train = self._heard.clips, self._frames.split == "train"
+        judged, train = self._heard.clips, self._frames.split == "train"
         tags = tags or (name,)
-        inside = belongs(heard, name, tags)
+        inside = belongs(judged, name, tags)
         some = bool(inside.any() and name in self._score)
         own, shown = (np.array([one == name for one in names]) for names in (self._winner, self._shown))
         is_label = name in KNOWN[self._heard.dataset]

@@ -21,7 +21,6 @@ from stream_analyzer.manifest import Calibration, ModelInput, ModelOutput, SubGe
 from training.augment import Augmentation
 from training.cards import fill_card
 from training.dataset import from_bytes, last_frames
-from training.evaluate_genre import clip_logits, scores, truth_of
 from training.genre_calibration import (
     label_temperature,
     music_threshold,
@@ -30,6 +29,7 @@ from training.genre_calibration import (
     tagged_clips,
 )
 from training.genre_data import GenreWindows, Mix
+from training.genre_scores import clip_logits, scores, truth_of
 from training.genres import KNOWN, LABELS, SUB_GENRES
 from training.nets import genre_net
 

@@ -1,7 +1,7 @@
 """Pictures and tables of the genre model: confusion, reliability, examples, learning curve, coverage of genres.
 
 What the model says is that of the int8 file through the code that serves it, on clips it was not trained on; scores are
-those of `training.evaluate_genre`.
+those of `training.genre_scores`.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from matplotlib import pyplot as plt
 
 from stream_analyzer.model import TfliteModel
 from training.dataset import load_frame_set
-from training.evaluate_genre import (
+from training.figures import Sources, learning_curve, logged, spectrograms
+from training.genre_scores import (
     CLIP_STEP,
     ECE_BINS,
-    Heard,
+    JudgedClips,
     calibration_error,
     clip_posterior,
-    hear,
+    judge,
     reliability,
     truth_of,
 )
-from training.figures import Sources, learning_curve, logged, spectrograms
 from training.genre_tables import tables
 from training.genres import KNOWN, LABELS, label_index
 
@@ -43,18 +43,18 @@ def draw(sources: Sources) -> Iterator[tuple[str, Figure | str]]:
     """Yield name and content of each picture, and of the tables."""
     model = TfliteModel(sources.model)
     sets = [load_frame_set(sources.prepared / f"{name}.npz") for name in TITLES]
-    heard = [hear(frames, model, split=sources.split) for frames in sets]
-    yield "confusion", confusion(heard)
-    yield "reliability", reliability_diagram(heard, stride=-(-model.manifest.input.frames // CLIP_STEP))
-    yield "examples", examples([one.clips for one in heard])
-    yield "genres", tables(model.manifest, sets, heard, split=sources.split)
+    judged = [judge(frames, model, split=sources.split) for frames in sets]
+    yield "confusion", confusion(judged)
+    yield "reliability", reliability_diagram(judged, stride=-(-model.manifest.input.frames // CLIP_STEP))
+    yield "examples", examples([one.clips for one in judged])
+    yield "genres", tables(model.manifest, sets, judged, split=sources.split)
     yield "learning", learning_curve(sources.run, _curves(sources))
 
 
-def confusion(heard: list[Heard]) -> Figure:
+def confusion(judged: list[JudgedClips]) -> Figure:
     """Draw which genre each genre's clips are taken for, in per cent, among the labels that their set can know."""
-    figure, row = plt.subplots(1, len(heard), figsize=(11.0, 5.2), squeeze=False, layout="constrained")
-    for axes, one in zip(row[0], heard, strict=True):
+    figure, row = plt.subplots(1, len(judged), figsize=(11.0, 5.2), squeeze=False, layout="constrained")
+    for axes, one in zip(row[0], judged, strict=True):
         dataset, truth = truth_of(one.clips)
         guess = clip_posterior(one.posteriors()).argmax(axis=1)
         known = [LABELS.index(label) for label in KNOWN[dataset]]
@@ -69,19 +69,19 @@ def confusion(heard: list[Heard]) -> Figure:
         axes.set_xticks(range(len(known)), names, rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(len(known)), [f"{name} ({n})" for name, n in zip(names, counts.sum(axis=1), strict=True)])
         right = np.trace(counts) / max(1, counts.sum())
-        axes.set(xlabel="heard as, % of its clips", title=f"{TITLES[dataset]}: {right:.1%} of {counts.sum()} clips")
+        axes.set(xlabel="judged as, % of its clips", title=f"{TITLES[dataset]}: {right:.1%} of {counts.sum()} clips")
     row[0, 0].set_ylabel("is (clips)")
     return figure
 
 
-def reliability_diagram(heard: list[Heard], *, stride: int) -> Figure:
+def reliability_diagram(judged: list[JudgedClips], *, stride: int) -> Figure:
     """Draw how often the winning genre is right at each confidence; on the diagonal, confidence is probability.
 
     Every ``stride``-th window is taken, so that none overlap, as for the calibration error in the card.
     """
-    figure, row = plt.subplots(1, len(heard), figsize=(9.0, 4.2), squeeze=False, sharey=True, layout="constrained")
+    figure, row = plt.subplots(1, len(judged), figsize=(9.0, 4.2), squeeze=False, sharey=True, layout="constrained")
     centres = (np.arange(ECE_BINS) + 0.5) / ECE_BINS
-    for axes, one in zip(row[0], heard, strict=True):
+    for axes, one in zip(row[0], judged, strict=True):
         dataset, truth = truth_of(one.clips)
         kept = [posterior[::stride] for posterior in one.posteriors()]
         windows, window_truth = np.concatenate(kept), np.repeat(truth, [len(rows) for rows in kept])

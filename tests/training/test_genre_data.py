@@ -17,8 +17,8 @@ from stream_analyzer.features import SPEC
 from stream_analyzer.manifest import ModelInput
 from training import augment, sources
 from training.augment import Augmentation
-from training.evaluate_genre import calibration_error, scores, truth_of
 from training.genre_data import Clips, GenreWindows, Mix, held_out
+from training.genre_scores import calibration_error, scores, truth_of
 from training.genres import (
     KNOWN,
     LABELS,

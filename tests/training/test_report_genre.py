@@ -14,8 +14,8 @@ from stream_analyzer.errors import ConfigError
 from stream_analyzer.features import SPEC
 from stream_analyzer.manifest import Calibration, ModelInput, ModelManifest, ModelOutput, SubGenre
 from training.dataset import FrameSet, pack
-from training.evaluate_genre import Heard, calibration_error, reliability
 from training.figures import learning_curve
+from training.genre_scores import JudgedClips, calibration_error, reliability
 from training.genre_tables import Judge, shown_sub_genre, tables
 from training.genres import LABELS
 from training.report_genre import confusion
@@ -74,12 +74,12 @@ SAID = [
 GTZAN = clips("gtzan", ("blues", "blues", "train"), ("blues", "blues", "valid"), ("rock", "rock", "valid"))
 
 
-def heard(frames: FrameSet, said: list[F32]) -> Heard:
-    return Heard(frames.take(np.flatnonzero(frames.split == "valid")), said, temperature=1.0)
+def judged(frames: FrameSet, said: list[F32]) -> JudgedClips:
+    return JudgedClips(frames.take(np.flatnonzero(frames.split == "valid")), said, temperature=1.0)
 
 
 def test_name_is_ranked_by_its_own_logit() -> None:
-    judge = Judge(MANIFEST, FMA, heard(FMA, SAID))
+    judge = Judge(MANIFEST, FMA, judged(FMA, SAID))
     punk = judge.rank("Punk")
     assert (punk.train, punk.held, punk.chance) == (2, 2, 0.5)
     assert punk.average_precision == pytest.approx((1 / 1 + 2 / 3) / 2)  # ranked 3, 2 (not Punk), 1, 0
@@ -105,7 +105,7 @@ def test_sub_genre_is_shown_as_the_stream_shows_it() -> None:
 
 def test_tables_name_all_that_is_covered_and_what_is_not() -> None:
     said = [outputs("Blues", 0, 0, 0), outputs("Rock", 0, 0, 0)]
-    text = tables(MANIFEST, [GTZAN, FMA], [heard(GTZAN, said), heard(FMA, SAID)], split="valid")
+    text = tables(MANIFEST, [GTZAN, FMA], [judged(GTZAN, said), judged(FMA, SAID)], split="valid")
     lines = text.splitlines()
     study = lines[lines.index("## The study's 23 genres") :]
     assert sum(line.startswith("| ") for line in study[: study.index("## Sub-genres")]) == 25
@@ -121,7 +121,7 @@ def test_tables_name_all_that_is_covered_and_what_is_not() -> None:
 def test_tags_without_a_place_are_listed_from_forty_clips_on() -> None:
     rows = [("Rock", "Surf|Rock", "train")] * 40 + [("Rock", "Goth|Rock", "train")] * 39 + [("Rock", "Rock", "valid")]
     many = clips("fma-small", *rows)
-    text = tables(MANIFEST, [GTZAN, many], [heard(GTZAN, SAID[:2]), heard(many, SAID[:1])], split="valid")
+    text = tables(MANIFEST, [GTZAN, many], [judged(GTZAN, SAID[:2]), judged(many, SAID[:1])], split="valid")
     assert "| Surf |  | no | 40 | 0 | - | - | - |" in text
     assert "Goth" not in text
 
@@ -140,7 +140,7 @@ def test_reliability_of_known_cases() -> None:
 
 
 def test_confusion_shows_shares_of_each_genres_clips() -> None:
-    figure = confusion([heard(GTZAN, [outputs("Blues", 0, 0, 0), outputs("Blues", 0, 0, 0)]), heard(FMA, SAID)])
+    figure = confusion([judged(GTZAN, [outputs("Blues", 0, 0, 0), outputs("Blues", 0, 0, 0)]), judged(FMA, SAID)])
     assert [axes.get_title() for axes in figure.axes] == ["GTZAN: 50.0% of 2 clips", "FMA-small: 75.0% of 4 clips"]
     fma = figure.axes[1]
     assert sorted(text.get_text() for text in fma.texts) == ["100", "33", "67"]
