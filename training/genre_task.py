@@ -29,9 +29,9 @@ from training.genre_calibration import (
     tagged_clips,
 )
 from training.genre_data import GenreWindows, Mix
+from training.genre_net import genre_net, standardise
 from training.genre_scores import clip_logits, scores, truth_of
 from training.genres import KNOWN, LABELS, SUB_GENRES
-from training.nets import genre_net
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +46,7 @@ STRIDE = 50
 MIN_FRAMES = 38
 LIVE_FRAMES = 63  # chosen with `python -m training.evaluate genre-switch`
 MUSIC_SMOOTHING = 0.01
+STANDARDISED_ON = 1024
 
 
 class GenreTask:
@@ -67,8 +68,10 @@ class GenreTask:
         )
 
     def build(self) -> keras.Model:
-        """Return a fresh float network."""
-        return genre_net(bands=SPEC.n_mels, size=self.output.size, **self._net)
+        """Return a fresh float network whose description of a window is standardised on training windows."""
+        model = genre_net(bands=SPEC.n_mels, size=self.output.size, **self._net)
+        standardise(model, self.batch(np.random.default_rng(0), STANDARDISED_ON).windows)
+        return model
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
         """Draw one augmented batch."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _RANGE_MEMORY = 0.999
 _AVERAGED_PASSES = 8
 
-OWN_LAYERS = (nets.WindowMaximum, nets.Below, nets.Lift, nets.Change, nets.Magnitude, nets.Join)
+OWN_LAYERS = (nets.WindowMaximum, nets.Difference, nets.Lift, nets.Change, nets.Glide, nets.Clip, nets.Join)
 _SCOPE = {layer.__name__: layer for layer in OWN_LAYERS} | {
     "Default8BitOutputQuantizeConfig": default_configs.Default8BitOutputQuantizeConfig
 }

@@ -13,7 +13,7 @@ import pytest
 
 from stream_analyzer.manifest import ModelInput, SubGenre
 from training import genre_calibration as calibration
-from training import sources, textures
+from training import sources
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,21 +58,3 @@ def test_music_threshold_lets_nearly_all_music_pass(data: Path) -> None:
     assert calibration.music_threshold([], predict, window=WINDOW) == calibration.MUSIC_TO
     logits = iter(np.full(3 * 28, -9.0))
     assert calibration.music_threshold([frames], predict, window=WINDOW) == calibration.MUSIC_FROM
-
-
-def test_modulation_filters_answer_to_their_own_rate() -> None:
-    filters = textures.modulation_filters()[:, 0, 0, :]
-    time_s = np.arange(400) / textures.FRAMES_PER_SECOND
-    for column, rate_hz in enumerate(textures.RATES_HZ):
-        wave = np.cos(2.0 * np.pi * rate_hz * time_s)
-        answer = [np.abs(np.convolve(wave, kernel, "valid")).mean() for kernel in filters.T]
-        assert int(np.argmax(answer)) == column
-    np.testing.assert_allclose(filters.sum(axis=0), 0.0, atol=1e-6)
-
-
-def test_pairs_are_sums_and_differences() -> None:
-    kernel = textures.pairs()[0, 0]
-    assert kernel.shape == (textures.CEPSTRA, 2 * textures.PAIRS)
-    assert (np.abs(kernel).sum(axis=0) == 2.0).all()
-    np.testing.assert_array_equal(kernel[:, : textures.PAIRS].sum(axis=0), 2.0)
-    np.testing.assert_array_equal(kernel[:, textures.PAIRS :].sum(axis=0), 0.0)
