@@ -6,13 +6,18 @@ import os
 
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from training import genre_net, textures
+from training import genre_net, nets, textures
 from training.genres import LABELS
+
+if TYPE_CHECKING:
+    from stream_analyzer.types import F32
 
 pytestmark = pytest.mark.train
 
@@ -66,11 +71,11 @@ def test_ripples_answer_to_partials_so_many_bands_apart_and_where_they_are(colum
 
 def test_description_is_standardised_and_clipped_and_blind_to_gain() -> None:
     rng = np.random.default_rng(0)
-    windows = rng.normal(-8.0, 3.0, (64, FRAMES, BANDS)) + rng.normal(0.0, 2.0, (64, 1, BANDS))
-    windows = windows.astype(np.float32)
+    noise = rng.normal(-8.0, 3.0, (64, FRAMES, BANDS)) + rng.normal(0.0, 2.0, (64, 1, BANDS))
+    windows: F32 = noise.astype(np.float32)
     model = small_net()
     genre_net.standardise(model, windows)
-    clipped = next(layer for layer in model.layers if isinstance(layer, genre_net.Clip))
+    clipped = next(layer for layer in model.layers if isinstance(layer, nets.Clip))
     described = keras.Model(model.input, clipped.output)
     values = described.predict(windows[..., None], verbose=0)
     np.testing.assert_allclose(values.mean(axis=0), 0.0, atol=0.1)
@@ -107,5 +112,5 @@ def test_description_does_not_learn_and_the_larger_of_two_logits_counts() -> Non
 
 
 def values_of(model: keras.Model) -> int:
-    clipped = next(layer for layer in model.layers if isinstance(layer, genre_net.Clip))
+    clipped = next(layer for layer in model.layers if isinstance(layer, nets.Clip))
     return int(clipped.output.shape[-1])
