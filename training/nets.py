@@ -120,15 +120,7 @@ def relative_level(x: tf.Tensor, *, depth: float) -> tf.Tensor:
     return Lift(depth)(below)
 
 
-def convolve(
-    x: tf.Tensor,
-    channels: int,
-    kernel: tuple[int, int],
-    *,
-    strides: tuple[int, int] = (1, 1),
-    activation: str | None = "relu",
-) -> tf.Tensor:
-    """Convolution, batch normalisation and, unless ``activation`` is None, a rectifier."""
+def convolve(x: tf.Tensor, channels: int, kernel: tuple[int, int], *, strides: tuple[int, int]) -> tf.Tensor:
+    """Convolution, batch normalisation and a rectifier."""
     x = keras.layers.Conv2D(channels, kernel, strides=strides, padding="same", use_bias=False)(x)
-    x = keras.layers.BatchNormalization()(x)
-    return keras.layers.ReLU()(x) if activation else x
+    return keras.layers.ReLU()(keras.layers.BatchNormalization()(x))

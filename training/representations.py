@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from stream_analyzer.features import SPEC
 from training.genre_task import EVERY
-from training.nets import convolve
+from training.nets import convolve, relative_level
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,11 +32,6 @@ COEFFICIENTS = 40
 PCEN_SMOOTHING_S, PCEN_FLOOR, PCEN_ALPHA, PCEN_DELTA, PCEN_POWER = 0.4, 1e-6, 0.98, 2.0, 0.5
 MEDIAN_FRAMES, MEDIAN_BANDS = 17, 17
 DELTA_FRAMES = 9
-
-
-def relative_level(window: tf.Tensor) -> tf.Tensor:
-    """Return log-mel as the level above DEPTH below the window's maximum, which all inputs are computed from."""
-    return tf.nn.relu(window - tf.reduce_max(window, axis=[1, 2, 3], keepdims=True) + DEPTH)
 
 
 def log_mel(level: tf.Tensor) -> tf.Tensor:
@@ -111,7 +106,7 @@ INPUTS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
 def small_net(represent: Callable[[tf.Tensor], tf.Tensor], *, frames: int, size: int) -> keras.Model:
     """Build the network: the same for each input but for the shape that it begins with."""
     window = keras.Input((frames, SPEC.n_mels, 1), name="window")
-    level = keras.layers.Lambda(relative_level)(window)
+    level = relative_level(window, depth=DEPTH)
     seen = keras.layers.Lambda(represent)(level)
     bands, channels = seen.shape[2], seen.shape[3]
     flat = keras.layers.Reshape((frames, 1, bands * channels))(seen)

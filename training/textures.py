@@ -1,4 +1,4 @@
-"""Textbook filters with which the genre network describes a window: cepstra, contrast over frequency, modulation.
+"""Textbook filters with which the genre network describes a window: cepstra, ripples over frequency, modulation.
 
 All are kernels of convolutions [height (frames), width (bands), in, out] for log-mel at 12.5 frames a second. They are
 scaled so that, on music, what comes out of each is about as large, which int8 needs.
@@ -66,7 +66,7 @@ def ripples(bands: int, spacings_bands: tuple[float, ...] = SPACINGS_BANDS, *, s
 
 
 def regions(bands: int) -> F32:
-    """Return the sums of magnitudes of `ripples` over REGIONS regions, float32 [1, 1, filters, REGIONS * spacings]."""
+    """Return the means of all `ripples` of each of REGIONS regions, float32 [1, 1, filters, REGIONS * spacings]."""
     places, spacings = bands // PLACE_STEP_BANDS, len(SPACINGS_BANDS)
     belongs = np.repeat(np.eye(REGIONS), places // REGIONS, axis=0) * (REGIONS / places)
     kernel = np.einsum("pr,so->psro", belongs, np.eye(spacings))
@@ -74,7 +74,7 @@ def regions(bands: int) -> F32:
 
 
 def neighbours(bands: int) -> F32:
-    """Return the means of four neighbouring bands, float32 [1, bands, 1, bands / 4]."""
+    """Return the means of four neighbouring bands, float32 [1, bands, 1, bands / 4]; pooling one channel is slower."""
     return np.asarray(np.repeat(np.eye(bands // 4), 4, axis=0)[None, :, None, :] / 4.0, np.float32)
 
 
@@ -97,9 +97,9 @@ def modulation_bank(frames: int) -> F32:
 
     The first and the last places see part of a filter, as if the signal were 0 outside.
     """
-    half = LONGEST_FRAMES // 2
+    filters, half = modulation_filters(), LONGEST_FRAMES // 2
     places = range(0, frames, BANK_STEP)
     bank = np.zeros((frames + 2 * half, len(places), len(RATES_HZ)), np.float32)
     for column, place in enumerate(places):
-        bank[place : place + LONGEST_FRAMES, column] = modulation_filters()
+        bank[place : place + LONGEST_FRAMES, column] = filters
     return bank[half : half + frames].reshape(1, 1, frames, -1)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from training import nets, sources
 from training import representations as inputs
-from training import sources
 
 pytestmark = pytest.mark.train
 
@@ -25,8 +25,8 @@ def level(frames: int = 126) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]
 
 def test_level_is_blind_to_gain_and_ends_at_the_depth() -> None:
     window = np.random.default_rng(0).normal(-5.0, 4.0, (2, 30, 128, 1)).astype(np.float32)
-    found = inputs.relative_level(window).numpy()
-    np.testing.assert_allclose(found, inputs.relative_level(window + 3.0).numpy(), atol=1e-5)
+    found = nets.relative_level(window, depth=inputs.DEPTH).numpy()
+    np.testing.assert_allclose(found, nets.relative_level(window + 3.0, depth=inputs.DEPTH).numpy(), atol=1e-5)
     assert found.max() == pytest.approx(inputs.DEPTH)
     assert found.min() == 0.0
 
