@@ -120,9 +120,7 @@ def relative_level(x: tf.Tensor, *, depth: float) -> tf.Tensor:
     return Lift(depth)(below)
 
 
-def convolve(
-    x: tf.Tensor, channels: int, kernel: tuple[int, int], *, strides: tuple[int, int] = (1, 1)
-) -> tf.Tensor:
+def convolve(x: tf.Tensor, channels: int, kernel: tuple[int, int], *, strides: tuple[int, int] = (1, 1)) -> tf.Tensor:
     """Convolution, batch normalisation and a rectifier."""
     return keras.layers.ReLU()(_normalised(x, channels, kernel, strides=strides))
 
