@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from stream_analyzer.manifest import ModelInput
     from stream_analyzer.types import F32, U8
     from training.augment import Augmentation
-    from training.dataset import Integers
 
 Flags = npt.NDArray[np.bool_]
 
@@ -158,13 +157,8 @@ class GenreWindows:
         targets = {"label": label, "mask": mask, "sub_genres": sub_genres, "sub_weight": sub_weight}
         return Batch(windows, {**targets, "music": music, "music_weight": music_weight})
 
-    def gtzan_windows(self, rng: np.random.Generator, size: int) -> tuple[F32, Integers]:
-        """Draw windows [size, frames, 128] of GTZAN's clips alone, changed but not mixed, and their labels [size]."""
-        rows = rng.integers(len(self._gtzan), size=size)
-        windows = [self._finish(self._changed(self._gtzan, int(row), rng), rng) for row in rows]
-        return np.stack(windows), self._gtzan.label[rows]
-
     def _finish(self, window: F32, rng: np.random.Generator) -> F32:
+        window = augment.mask(window, strength=self._strength, rng=rng)
         window = np.maximum(window, np.float32(SPEC.log_floor))
         return augment.fill_partly(window, min_frames=self._min_frames, strength=self._strength, rng=rng)
 
@@ -174,18 +168,13 @@ class GenreWindows:
         if kind < self._mix.gtzan:
             clips = self._real if kind < self._mix.real and len(self._real) else self._gtzan
         index = int(rng.integers(len(clips)))
-        return clips, index, self._changed(clips, index, rng)
-
-    def _changed(self, clips: Clips, index: int, rng: np.random.Generator) -> F32:
         window = self._cut(clips, index, rng)
         if clips is self._fma and rng.random() < self._mix.detail:
             window = augment.add_detail(window, self._cut(self._gtzan, int(rng.integers(len(self._gtzan))), rng))
         window = augment.colour(window, strength=self._strength, rng=rng)
         if rng.random() < self._mix.background:
             window = augment.add_power(window, self._not_music_window(rng), below=float(rng.uniform(2.0, 7.0)))
-        if clips is self._fma:
-            window = augment.mask(window, strength=self._strength, rng=rng)
-        return window
+        return clips, index, window
 
     def _cut(self, clips: Clips, index: int, rng: np.random.Generator) -> F32:
         stored = clips.levels(index, phase=int(rng.integers(64)))

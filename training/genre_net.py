@@ -13,27 +13,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import tf_keras as keras
-from sklearn.linear_model import LogisticRegression
 
 from training import textures
 from training.genres import KNOWN, LABELS
-from training.nets import Change, Clip, Difference, Glide, Join, convolve, relative_level, residual
+from training.nets import Change, Clip, Difference, Glide, Join, relative_level
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import tensorflow as tf
 
     from stream_analyzer.types import F32
-    from training.dataset import Integers
 
 # The labels that GTZAN alone knows, and those that both sets know, each by its own idea of them.
 OWN = [index for index, label in enumerate(LABELS) if label in KNOWN["gtzan"] and label not in KNOWN["fma-small"]]
 SHARED = [index for index, label in enumerate(LABELS) if label in KNOWN["gtzan"] and label in KNOWN["fma-small"]]
 STANDARD_DEVIATIONS = 4.0
 SMALLEST_DEVIATION = 1e-4
-MUSIC_SHRINK = 0.02
-NEVER = -10.0  # logit of a label that no clip bears
 
 
 def _centred(x: tf.Tensor) -> tf.Tensor:
@@ -73,7 +67,7 @@ def _positive(x: tf.Tensor) -> tf.Tensor:
 
 
 def _beating(x: tf.Tensor) -> tf.Tensor:
-    """Filter [batch, time, 1, values] at each modulation rate: [batch, places, values, rates].
+    """Filter [batch, time, 1, values] at each modulation rate: [batch, every third frame, values, rates].
 
     One product with the filters at all their places, which is many times faster than a convolution of one channel.
     """
@@ -98,14 +92,15 @@ def texture(level: tf.Tensor) -> tf.Tensor:
     regions, ripple = textures.regions(bands), textures.ripples(bands)
     ripples = _bank(_positive(_bank(level, ripple)), regions)
     lasting = _bank(_positive(_bank(keras.layers.AveragePooling2D((4, 1))(level), ripple)), regions)
-    partials = _bank(level, textures.ripples(bands, ((4.0, 2),))[..., ::2])
+    partials = _bank(level, textures.ripples(bands, (4.0,), step=2)[..., ::2])
     glides = [_positive(Glide(later, higher)(partials)) for later in (1, 3) for higher in (-1, 0, 1)]
-    beating = _beating(Join()([_bank(level, textures.neighbours(bands)), cepstra, ripples]))
-    moves = [moving, _centred(fine), _centred(ripples), _bank(moving, textures.pairs()), beating]
+    coarse = _bank(level, textures.neighbours(bands))
+    beating = [_beating(x) for x in (coarse, cepstra, ripples)]
+    moves = [moving, _centred(fine), _centred(ripples), _bank(moving, textures.pairs()), *beating]
     moves += [Change(by)(x) for x in (cepstra, fine, ripples) for by in (1, 4)]
     statistics = [_mean(x) for x in (cepstra, ripples, lasting, *(_positive(x) for x in moves))]
     statistics += [_mean(x, pool=4) for x in glides]
-    return Clip(STANDARD_DEVIATIONS, name="description")(Join()([_standardised(x) for x in statistics]))
+    return Clip(STANDARD_DEVIATIONS)(Join()([_standardised(x) for x in statistics]))
 
 
 def standardise(model: keras.Model, windows: F32) -> None:
@@ -125,86 +120,34 @@ def standardise(model: keras.Model, windows: F32) -> None:
         layer.set_weights([(1.0 / deviation)[None, None, :, None], -values.mean(axis=0)[0, 0] / deviation])
 
 
-def teach(model: keras.Model, examples: Iterable[tuple[F32, Integers]], *, shrink: float) -> None:
-    """Set the weights of GTZAN's labels by multinomial logistic regression on the description of their windows.
-
-    The problem is convex: a solver finds its optimum in seconds, which noisy steps of training did not reach.
-
-    Parameters
-    ----------
-    model
-        A `genre_net` that was standardised.
-    examples
-        Some of GTZAN's training windows at a time, float32 [n, frames, bands], and their labels, int [n].
-    shrink
-        Weight of the squared weights beside the mean loss.
-    """
-    describe = keras.Model(model.input, model.get_layer("description").output)
-    described = [(describe.predict(windows[..., None], verbose=0)[:, 0, 0], labels) for windows, labels in examples]
-    values, labels = (np.concatenate(part) for part in zip(*described, strict=True))
-    strength = 1.0 / (2.0 * shrink * len(labels))
-    fitted = LogisticRegression(C=strength, max_iter=300, tol=1e-3).fit(values, labels)
-    columns = {label: column for column, label in enumerate(fitted.classes_)}
-    for name, rows in (("own", OWN), ("shared", SHARED)):
-        kernel = np.zeros((1, 1, values.shape[1], len(rows)), np.float32)
-        bias = np.full(len(rows), NEVER, np.float32)
-        for place, row in enumerate(rows):
-            if row in columns:
-                kernel[..., place], bias[place] = fitted.coef_[columns[row]], fitted.intercept_[columns[row]]
-        model.get_layer(name).set_weights([kernel, bias])
-
-
 def _placed(rows: list[int], size: int) -> F32:
     """Return the kernel that puts channel k into channel rows[k] of ``size``, float32 [1, 1, rows, size]."""
     return np.eye(size, dtype=np.float32)[None, None, rows]
 
 
-def _summary(x: tf.Tensor, pool: type[keras.layers.Layer], *, bands: int, units: int) -> tf.Tensor:
-    """Pool ``x`` [batch, time, bands, channels] over all time and to ``bands`` bands, then weigh every value."""
-    pooled = pool((x.shape[1], x.shape[2] // bands))(x)
-    weighed = keras.layers.Conv2D(units, (1, bands), use_bias=False)(pooled)
-    return keras.layers.BatchNormalization()(weighed)
-
-
-def convolutions(level: tf.Tensor, *, columns: int, channels: list[int], units: int) -> tf.Tensor:
-    """Learn features of ``level`` [batch, frames, bands, 1] pooled to columns of ``columns`` frames, as FMA-small has.
-
-    Each scale is summed up over the whole window and adds to the hidden layer: [batch, 1, 1, units].
-    """
-    bands, mean, peak = level.shape[2], keras.layers.AveragePooling2D, keras.layers.MaxPooling2D
-    seen = mean((columns, 1))(level)
-    first = convolve(seen, channels[0], (3, 5), strides=(1, 2))
-    second = convolve(first, channels[1], (3, 3), strides=(2, 2))
-    third = residual(convolve(second, channels[2], (3, 3), strides=(2, 2)))
-    fourth = convolve(third, channels[3], (3, 3), strides=(1, 2))
-    hidden = _summary(seen, mean, bands=bands, units=units)
-    for x, pool in ((seen, peak), (first, mean), (second, mean), (fourth, mean), (fourth, peak)):
-        hidden = keras.layers.Add()([hidden, _summary(x, pool, bands=min(x.shape[2], bands // 8), units=units)])
-    return keras.layers.ReLU()(hidden)
-
-
 def genre_net(
-    *, frames: int, bands: int, size: int, depth: float, columns: int, channels: list[int], units: int, dropout: float
+    *, frames: int, bands: int, size: int, depth: float, units: int, dropout: float, shrink: float, own_shrink: float
 ) -> keras.Model:
     """Build the genre network.
 
-    FMA-small has clips enough to learn features from, GTZAN has not: its labels are linear in the description, as
-    `teach` finds them. What both sets know ("Pop") they mean differently, so each has weights of its own and the larger
-    logit counts. Whether it is music both parts tell.
+    FMA-small has clips enough for a hidden layer of ``units``, GTZAN has not: its labels are linear in the description,
+    with weights that ``own_shrink`` pulls to 0. What both sets know ("Pop") they mean differently, so each has weights
+    of its own and the larger logit counts.
     """
     window = keras.Input((frames, bands, 1), name="window")
-    level = relative_level(window, depth=depth)
-    described = texture(level)
-    learnt = keras.layers.Dropout(dropout)(convolutions(level, columns=columns, channels=channels, units=units))
-    rest, music = [index for index in range(size) if index not in OWN], size - 1
-    known = _bank(keras.layers.Conv2D(len(rest), (1, 1))(learnt), _placed(rest, size))
+    described = texture(relative_level(window, depth=depth))
+    looks = keras.layers.Dropout(0.2)(described)
+    hidden = keras.layers.BatchNormalization()(keras.layers.Conv2D(units, (1, 1), use_bias=False)(looks))
+    hidden = keras.layers.Dropout(dropout)(keras.layers.ReLU()(hidden))
+    rest = [index for index in range(size) if index not in OWN]
+    weighed = _bank(keras.layers.Conv2D(len(rest), (1, 1))(hidden), _placed(rest, size))
+    linear = keras.layers.Conv2D(size, (1, 1), kernel_regularizer=keras.regularizers.L2(shrink))(looks)
+    known = keras.layers.Add()([linear, weighed])
     own, shared = (
-        keras.layers.Conv2D(len(rows), (1, 1), trainable=False, name=name)(described)
-        for name, rows in (("own", OWN), ("shared", SHARED))
+        keras.layers.Conv2D(len(rows), (1, 1), kernel_regularizer=keras.regularizers.L2(own_shrink))(described)
+        for rows in (OWN, SHARED)
     )
     more = keras.layers.ReLU()(Difference()([shared, _bank(known, _placed(SHARED, size).transpose(0, 1, 3, 2))]))
-    heard = keras.layers.Conv2D(1, (1, 1), kernel_regularizer=keras.regularizers.L2(MUSIC_SHRINK))(described)
     logits = keras.layers.Add()([known, _bank(own, _placed(OWN, size))])
-    logits = keras.layers.Add()([logits, _bank(heard, _placed([music], size))])
     logits = keras.layers.Add()([logits, _bank(more, _placed(SHARED, size))])
     return keras.Model(window, keras.layers.Flatten(dtype="float32")(logits))

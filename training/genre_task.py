@@ -29,7 +29,7 @@ from training.genre_calibration import (
     tagged_clips,
 )
 from training.genre_data import GenreWindows, Mix
-from training.genre_net import genre_net, standardise, teach
+from training.genre_net import genre_net, standardise
 from training.genre_scores import clip_logits, scores, truth_of
 from training.genres import KNOWN, LABELS, SUB_GENRES
 
@@ -47,7 +47,6 @@ MIN_FRAMES = 38
 LIVE_FRAMES = 63  # chosen with `python -m training.evaluate genre-switch`
 MUSIC_SMOOTHING = 0.01
 STANDARDISED_ON = 1024
-DRAWN_AT_ONCE = 1000
 
 
 class GenreTask:
@@ -55,7 +54,7 @@ class GenreTask:
 
     def __init__(self, config: dict[str, Any], prepared: Path) -> None:
         """Load the prepared sets."""
-        self._net, self._linear = config["net"], config["linear"]
+        self._net = config["net"]
         self._music_weight = float(config["loss"]["music_weight"])
         self._sub_weight = float(config["loss"]["sub_weight"])
         frames = int(self._net["frames"])
@@ -69,15 +68,10 @@ class GenreTask:
         )
 
     def build(self) -> keras.Model:
-        """Return a fresh float network."""
-        return genre_net(bands=SPEC.n_mels, size=self.output.size, **self._net)
-
-    def initialise(self, model: keras.Model) -> None:
-        """Standardise the description of a window and teach GTZAN's labels on it, both on training windows."""
+        """Return a fresh float network whose description of a window is standardised on training windows."""
+        model = genre_net(bands=SPEC.n_mels, size=self.output.size, **self._net)
         standardise(model, self.batch(np.random.default_rng(0), STANDARDISED_ON).windows)
-        draws = (np.random.default_rng([0, index]) for index in range(int(self._linear["draws"])))
-        examples = (self._data.gtzan_windows(rng, DRAWN_AT_ONCE) for rng in draws)
-        teach(model, examples, shrink=float(self._linear["shrink"]))
+        return model
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
         """Draw one augmented batch."""

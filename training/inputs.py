@@ -49,7 +49,7 @@ def compare(task: InputTask, out: Path, *, phase: Phase, seeds: list[int]) -> No
     for count, seed in enumerate(seeds, start=1):
         for name, represent in INPUTS.items():
             task.represent = represent
-            folder = _folder(out, name, phase.steps, seed)
+            folder = _folder(out, name, phase, seed)
             if (folder / "score.json").exists():
                 continue
             folder.mkdir(parents=True, exist_ok=True)
@@ -59,22 +59,23 @@ def compare(task: InputTask, out: Path, *, phase: Phase, seeds: list[int]) -> No
             score = json.loads((folder / "log.jsonl").read_text().splitlines()[-1])
             score |= {"cpu_minutes": (time.process_time() - started) / 60.0, "weights": model.count_params()}
             (folder / "score.json").write_text(json.dumps(score) + "\n")
-        print(table(out, steps=phase.steps, seeds=seeds[:count]), flush=True)
+        print(table(out, phase, seeds[:count]), flush=True)
 
 
-def table(out: Path, *, steps: int, seeds: list[int]) -> str:
-    """Return what the runs of ``steps`` in ``out`` scored, as Markdown: mean over the seeds, and each seed's score."""
+def table(out: Path, phase: Phase, seeds: list[int]) -> str:
+    """Return what the runs in ``out`` scored, as Markdown: mean over the seeds, and each seed's score."""
     lines = ["| input | GTZAN clip | FMA clip | weights | CPU minutes |", "|---|---|---|---|---|"]
     for name in INPUTS:
-        rows = [json.loads((_folder(out, name, steps, seed) / "score.json").read_text()) for seed in seeds]
+        rows = [json.loads((_folder(out, name, phase, seed) / "score.json").read_text()) for seed in seeds]
         gtzan, fma = (_mean([row[f"{dataset} clip_accuracy"] for row in rows]) for dataset in ("gtzan", "fma-small"))
         minutes = float(np.mean([row["cpu_minutes"] for row in rows]))
         lines.append(f"| {name} | {gtzan} | {fma} | {rows[0]['weights']} | {minutes:.1f} |")
     return "\n".join(lines)
 
 
-def _folder(out: Path, name: str, steps: int, seed: int) -> Path:
-    return out / f"{name.replace(' ', '')}-{steps}-{seed}"
+def _folder(out: Path, name: str, phase: Phase, seed: int) -> Path:
+    """Return the folder of one training; those of another length have another."""
+    return out / f"{name.replace(' ', '')}-{phase.steps}x{phase.batch}-{seed}"
 
 
 def _mean(scores: list[float]) -> str:

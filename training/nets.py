@@ -120,19 +120,7 @@ def relative_level(x: tf.Tensor, *, depth: float) -> tf.Tensor:
     return Lift(depth)(below)
 
 
-def convolve(x: tf.Tensor, channels: int, kernel: tuple[int, int], *, strides: tuple[int, int] = (1, 1)) -> tf.Tensor:
+def convolve(x: tf.Tensor, channels: int, kernel: tuple[int, int], *, strides: tuple[int, int]) -> tf.Tensor:
     """Convolution, batch normalisation and a rectifier."""
-    return keras.layers.ReLU()(_normalised(x, channels, kernel, strides=strides))
-
-
-def residual(x: tf.Tensor) -> tf.Tensor:
-    """Two 3 x 3 convolutions with a shortcut around them (He et al. 2016)."""
-    channels = x.shape[3]
-    return keras.layers.ReLU()(keras.layers.Add()([x, _normalised(convolve(x, channels, (3, 3)), channels, (3, 3))]))
-
-
-def _normalised(
-    x: tf.Tensor, channels: int, kernel: tuple[int, int], *, strides: tuple[int, int] = (1, 1)
-) -> tf.Tensor:
     x = keras.layers.Conv2D(channels, kernel, strides=strides, padding="same", use_bias=False)(x)
-    return keras.layers.BatchNormalization()(x)
+    return keras.layers.ReLU()(keras.layers.BatchNormalization()(x))

@@ -43,9 +43,6 @@ class Task(Protocol):
     def build(self) -> keras.Model:
         """Return a fresh float network: [batch, frames, 128, 1] -> logits [batch, size]."""
 
-    def initialise(self, model: keras.Model) -> None:
-        """Set those weights of a fresh network that steps of training should not have to find, from training data."""
-
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
         """Draw one augmented training batch; the same ``rng`` state gives the same batch."""
 

@@ -70,9 +70,6 @@ class TempoTask:
         """Return a fresh float network."""
         return tempo_net.build(**self._net)
 
-    def initialise(self, model: keras.Model) -> None:
-        """Leave the random weights: all of them learn."""
-
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
         """Draw one augmented batch; the target is a Gaussian of one bin's width around the true tempo."""
         counts = rng.multinomial(size, self._shares)

@@ -20,9 +20,9 @@ FRAMES_PER_SECOND = 12.5
 RATES_HZ = (0.35, 0.65, 1.0, 1.45, 2.0, 2.65, 3.5, 4.5, 5.6)
 LONGEST_FRAMES = 63
 PERIODS = 1.6
-BANK_STEP = 5
-# How far partials lie apart, and the step from place to place where they are looked for, in bands.
-RIPPLES = ((2.5, 4), (4.0, 4), (6.0, 8), (10.0, 8))
+BANK_STEP = 3
+SPACINGS_BANDS = (2.5, 4.0, 6.0, 10.0)
+PLACE_STEP_BANDS = 4
 REGIONS = 16
 
 
@@ -47,36 +47,35 @@ def pairs() -> F32:
     return kernel[None, None]
 
 
-def ripples(bands: int, kinds: tuple[tuple[float, int], ...] = RIPPLES) -> F32:
-    """Return what finds partials that lie ``spacing`` bands apart: Gabor filters around each ``step``-th band.
+def ripples(bands: int, spacings_bands: tuple[float, ...] = SPACINGS_BANDS, *, step: int = PLACE_STEP_BANDS) -> F32:
+    """Return what finds partials that lie so many bands apart: Gabor filters over the bands, around every ``step``-th.
 
-    float32 [1, bands, 1, filters]: for each of ``kinds`` (spacing, step), at each place an even and an odd one.
+    float32 [1, bands, 1, places * 2 * spacings]: even and odd ones in turn, all spacings of a place together.
     """
-    kernels = []
-    for spacing, step in kinds:
-        offset = np.arange(bands)[:, None] - np.arange(step // 2, bands, step)
-        window = np.where(np.abs(offset) <= 2.0 * spacing, 0.5 + 0.5 * np.cos(0.5 * np.pi * offset / spacing), 0.0)
-        waves = np.stack([np.cos(2.0 * np.pi * offset / spacing), np.sin(2.0 * np.pi * offset / spacing)], axis=-1)
-        filters = window[..., None] * waves
-        filters -= window[..., None] * (filters.sum(axis=0) / window.sum(axis=0)[:, None])
-        kernels.append((filters / np.abs(filters).sum(axis=0)).reshape(bands, -1))
-    return np.concatenate(kernels, axis=1, dtype=np.float32)[None, :, None]
+    places = np.arange(step // 2, bands, step)
+    kernel = np.zeros((bands, len(places), 2, len(spacings_bands)), np.float32)
+    for column, spacing in enumerate(spacings_bands):
+        offset = np.arange(bands)[:, None] - places
+        inside = np.abs(offset) <= 2.0 * spacing
+        window = np.where(inside, 0.5 + 0.5 * np.cos(0.5 * np.pi * offset / spacing), 0.0)
+        for odd, wave in enumerate((np.cos, np.sin)):
+            filters = window * wave(2.0 * np.pi * offset / spacing)
+            filters -= window * (filters.sum(axis=0) / window.sum(axis=0))
+            kernel[:, :, odd, column] = filters / np.abs(filters).sum(axis=0)
+    return kernel.reshape(1, bands, 1, -1)
 
 
 def regions(bands: int) -> F32:
-    """Return five times the mean of a kind of `ripples` in each region, float32 [1, 1, filters, kinds * REGIONS]."""
-    counts = [2 * bands // step for _, step in RIPPLES]
-    kernel = np.zeros((sum(counts), len(RIPPLES) * REGIONS), np.float32)
-    for kind, count in enumerate(counts):
-        first, each = sum(counts[:kind]), count // REGIONS
-        mean = np.repeat(np.eye(REGIONS), each, axis=0) * (5.0 / each)
-        kernel[first : first + count, kind * REGIONS : (kind + 1) * REGIONS] = mean
-    return kernel[None, None]
+    """Return the means of all `ripples` of each of REGIONS regions, float32 [1, 1, filters, REGIONS * spacings]."""
+    places, spacings = bands // PLACE_STEP_BANDS, len(SPACINGS_BANDS)
+    belongs = np.repeat(np.eye(REGIONS), places // REGIONS, axis=0) * (REGIONS / places)
+    kernel = np.einsum("pr,so->psro", belongs, np.eye(spacings))
+    return np.asarray(np.repeat(kernel[:, None], 2, axis=1).reshape(1, 1, places * 2 * spacings, -1) / 2.0, np.float32)
 
 
 def neighbours(bands: int) -> F32:
-    """Return half the means of four neighbouring bands, float32 [1, bands, 1, bands / 4]; pooling here is slower."""
-    return np.asarray(np.repeat(np.eye(bands // 4), 4, axis=0)[None, :, None, :] / 8.0, np.float32)
+    """Return the means of four neighbouring bands, float32 [1, bands, 1, bands / 4]; pooling one channel is slower."""
+    return np.asarray(np.repeat(np.eye(bands // 4), 4, axis=0)[None, :, None, :] / 4.0, np.float32)
 
 
 def modulation_filters() -> F32:
@@ -94,7 +93,7 @@ def modulation_filters() -> F32:
 
 
 def modulation_bank(frames: int) -> F32:
-    """Return the modulation filters around each BANK_STEP-th frame, float32 [1, 1, frames, places * rates].
+    """Return the modulation filters around every third of ``frames`` frames, float32 [1, 1, frames, places * rates].
 
     The first and the last places see part of a filter, as if the signal were 0 outside.
     """

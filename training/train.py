@@ -170,8 +170,6 @@ def train(config: dict[str, Any], task: Task, out: Path) -> None:
     learner = task.build()
     if "init" in config:
         learner.load_weights(Path(config["init"]) / "float.weights.h5")
-    elif not (out / "float.weights.h5").exists():
-        task.initialise(learner)
     fit(learner, task, phase, seed=seed, name="float", out=out)
 
     keras.mixed_precision.set_global_policy("float32")

@@ -99,3 +99,5 @@ def test_comparison_prints_a_row_for_each_input_and_trains_each_once(data: Path,
     assert rows == ["input", *inputs.INPUTS]
     assert texts[0].count("loss") == len(inputs.INPUTS)
     assert texts[1] == "\n".join(texts[0].splitlines()[-len(rows) - 1 :]) + "\n"
+    kept_apart = {f"{name.replace(' ', '')}-2x4-1" for name in inputs.INPUTS}  # from trainings of another length
+    assert {folder.name for folder in (tmp_path / "out").iterdir()} == kept_apart

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.train
 
 ROOT = Path(__file__).parents[2]
 TINY = (
-    "net.units=8", "linear.draws=1", "float.steps=4", "float.batch=8", "float.warmup=1",
+    "net.units=8", "float.steps=4", "float.batch=8", "float.warmup=1",
     "float.validate_every=2",
     "int8.steps=2", "int8.batch=8", "int8.warmup=1", "int8.validate_every=2",
 )  # fmt: skip
