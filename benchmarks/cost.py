@@ -24,13 +24,13 @@ import numpy as np
 import psutil
 from websockets.asyncio.client import connect
 
-from stream_analyzer.analyzer import Analyzer, Models
-from stream_analyzer.features import SPEC, StreamingLogMel
-from stream_analyzer.model import TfliteModel
-from stream_analyzer.resources import DEMO_FILE, resource_folder
-from stream_analyzer.sources import read_blocks
-from stream_analyzer.steps import STEPS_PER_SECOND
-from stream_analyzer.tempo import TempoTracker
+from stream_analyzer.analysis.analyzer import Analyzer, Models
+from stream_analyzer.analysis.features import SPEC, StreamingLogMel
+from stream_analyzer.analysis.model import TfliteModel
+from stream_analyzer.analysis.steps import STEPS_PER_SECOND
+from stream_analyzer.analysis.tempo.tracker import TempoTracker
+from stream_analyzer.sound.files import read_blocks
+from stream_analyzer.system.resources import DEMO_FILE, resource_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 
-from stream_analyzer.fanout import Fanout
-from stream_analyzer.messages import Encoder, Message
-from stream_analyzer.resources import resource_folder
+from stream_analyzer.protocol.encode import Encoder, Message
+from stream_analyzer.serving.web.fanout import Fanout
+from stream_analyzer.serving.web.server import Serving, WebServer
+from stream_analyzer.system.resources import resource_folder
 from stream_analyzer.types import Alternative, Genre, Level, Score, Tempo
-from stream_analyzer.web_server import Serving, WebServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from stream_analyzer.fanout import Counters
+    from stream_analyzer.serving.web.fanout import Counters
 
     Served = tuple[int, Callable[[list[Message]], None], Counters | None]
 

@@ -25,19 +25,19 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from aiomqtt import Client
 
-from stream_analyzer.analyzer import Models
-from stream_analyzer.hub import Hub
-from stream_analyzer.messages import Encoder
-from stream_analyzer.model import TfliteModel
-from stream_analyzer.mqtt import RETAINED, MqttSink
+from stream_analyzer.analysis.analyzer import Models
+from stream_analyzer.analysis.model import TfliteModel
 from stream_analyzer.offline import analyze_file
-from stream_analyzer.resources import DEMO_FILE, resource_folder
-from stream_analyzer.sources import SourceInfo
-from stream_analyzer.values import MqttAddress
+from stream_analyzer.protocol.encode import Encoder
+from stream_analyzer.serving.hub import Hub
+from stream_analyzer.serving.mqtt.sink import RETAINED, MqttSink
+from stream_analyzer.settings.readers import MqttAddress
+from stream_analyzer.sound.files import SourceInfo
+from stream_analyzer.system.resources import DEMO_FILE, resource_folder
 from tests.mosquitto import Mosquitto, text
 
 if TYPE_CHECKING:
-    from stream_analyzer.messages import Message
+    from stream_analyzer.protocol.encode import Message
     from stream_analyzer.types import BrokerState
 
 WARM_UP_S = 5.0

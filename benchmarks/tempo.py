@@ -19,10 +19,10 @@ import numpy as np
 import soxr
 
 from benchmarks import tempo_music as music
-from stream_analyzer.analyzer import Analyzer, Models
-from stream_analyzer.model import TfliteModel
+from stream_analyzer.analysis.analyzer import Analyzer, Models
+from stream_analyzer.analysis.model import TfliteModel
 from stream_analyzer.types import AudioBlock, Tempo
-from training.evaluate_tempo import NoGenre
+from training.tempo.evaluate import NoGenre
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soundfile
 
-from stream_analyzer.features import SPEC
-from training import effects, patterns
-from training.midi import DRUM_CHANNEL, Note, Score, write_midi
-from training.styles import STYLES
-from training.synth import render
+from stream_analyzer.analysis.features import SPEC
+from training.music import effects, patterns
+from training.music.midi import DRUM_CHANNEL, Note, Score, write_midi
+from training.music.styles import STYLES
+from training.music.synth import render
 
 if TYPE_CHECKING:
     from stream_analyzer.types import F32, F64
@@ -41,7 +41,7 @@ class Piece:
 
 
 def track(style: str, bpm: float, *, seconds: float, seed: int = 0) -> F32:
-    """Return a piece of a style of `training.styles` at ``bpm``."""
+    """Return a piece of a style of `training.music.styles` at ``bpm``."""
     chosen = next(one for one in STYLES if one.name == style)
     rng = np.random.default_rng([SEED, round(10.0 * bpm), seed])
     score = patterns.compose(chosen, rng, beats=(seconds + 1.0) * bpm / 60.0)

@@ -10,11 +10,11 @@ from stream_analyzer.errors import AudioError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stream_analyzer.analyzer import Models
-    from stream_analyzer.config import Settings
-    from stream_analyzer.mqtt import MqttSink
-    from stream_analyzer.osc import OscSink
-    from stream_analyzer.sources import AudioSource
+    from stream_analyzer.analysis.analyzer import Models
+    from stream_analyzer.serving.mqtt.sink import MqttSink
+    from stream_analyzer.serving.osc import OscSink
+    from stream_analyzer.settings.config import Settings
+    from stream_analyzer.sound.files import AudioSource
 
 _DEFAULT_RATE_HZ = 44_100
 _DEFAULT_CHANNELS = 2
@@ -22,9 +22,9 @@ _DEFAULT_CHANNELS = 2
 
 def load_models(settings: Settings) -> Models:
     """Return the models of the chosen folder."""
-    from stream_analyzer.analyzer import Models  # noqa: PLC0415
-    from stream_analyzer.model import TfliteModel  # noqa: PLC0415
-    from stream_analyzer.resources import resource_folder  # noqa: PLC0415
+    from stream_analyzer.analysis.analyzer import Models  # noqa: PLC0415
+    from stream_analyzer.analysis.model import TfliteModel  # noqa: PLC0415
+    from stream_analyzer.system.resources import resource_folder  # noqa: PLC0415
 
     folder = settings.models or resource_folder("models")
     return Models(genre=TfliteModel(folder / "genre"), tempo=TfliteModel(folder / "tempo"))
@@ -32,12 +32,12 @@ def load_models(settings: Settings) -> Models:
 
 def choose_source(settings: Settings, *, note: Callable[[str], None]) -> AudioSource:
     """Return where the sound comes from; ``note`` is told when that is not what was hoped for."""
-    from stream_analyzer.resources import DEMO_FILE  # noqa: PLC0415
-    from stream_analyzer.sources import FileSource, PcmSource  # noqa: PLC0415
+    from stream_analyzer.sound.files import FileSource, PcmSource  # noqa: PLC0415
+    from stream_analyzer.system.resources import DEMO_FILE  # noqa: PLC0415
 
     match settings.input:
         case "auto" | "device":
-            from stream_analyzer.capture import DeviceSource, find_device, list_devices  # noqa: PLC0415
+            from stream_analyzer.sound.device import DeviceSource, find_device, list_devices  # noqa: PLC0415
 
             try:
                 if settings.input == "auto":
@@ -66,7 +66,7 @@ def mqtt_sink(settings: Settings) -> MqttSink | None:
     """Return what publishes to a broker, if one is set."""
     if not settings.mqtt:
         return None
-    from stream_analyzer.mqtt import MqttSink, host_node, tls_context  # noqa: PLC0415 - costs 61 ms
+    from stream_analyzer.serving.mqtt.sink import MqttSink, host_node, tls_context  # noqa: PLC0415 - costs 61 ms
 
     files = {"ca": settings.mqtt_ca, "certificate": settings.mqtt_cert, "key": settings.mqtt_key}
     return MqttSink(
@@ -83,6 +83,6 @@ def osc_sink(settings: Settings) -> OscSink | None:
     """Return what sends OSC, if a receiver is set."""
     if not settings.osc:
         return None
-    from stream_analyzer.osc import OscSink  # noqa: PLC0415
+    from stream_analyzer.serving.osc import OscSink  # noqa: PLC0415
 
     return OscSink(settings.osc)

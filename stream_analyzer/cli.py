@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from stream_analyzer import __version__
 from stream_analyzer.assembly import choose_source, load_models, mqtt_sink, osc_sink
-from stream_analyzer.config import PCM_FORMATS, Settings, is_secret, load_settings, setting_help
 from stream_analyzer.errors import AudioError, ConfigError, StreamAnalyzerError
+from stream_analyzer.settings.config import PCM_FORMATS, Settings, is_secret, load_settings, setting_help
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stream_analyzer.analyzer import Models
+    from stream_analyzer.analysis.analyzer import Models
 
 _COMMON_SETTINGS = ("models", "log_level")
 _BAR_AFTER_S = 1.0
@@ -121,7 +121,7 @@ def _set_up_logging(level: str) -> None:
     # debug holds whole requests, with the tokens in them.
     logging.getLogger("websockets").setLevel(logging.INFO if level == "debug" else logging.CRITICAL)
     if level != "debug":  # what the MQTT client finds wrong, our own line says
-        logging.getLogger("stream_analyzer.mqtt.client").setLevel(logging.CRITICAL)
+        logging.getLogger("stream_analyzer.serving.mqtt.sink.client").setLevel(logging.CRITICAL)
 
 
 def _report(group: BaseExceptionGroup[StreamAnalyzerError]) -> int:
@@ -149,8 +149,9 @@ def _write_line(text: str) -> None:
 def _run(_options: argparse.Namespace, settings: Settings) -> int:
     import asyncio  # noqa: PLC0415
 
-    from stream_analyzer import login, pipeline  # noqa: PLC0415
-    from stream_analyzer.threads import DaemonThreads  # noqa: PLC0415
+    from stream_analyzer import pipeline  # noqa: PLC0415
+    from stream_analyzer.settings import login  # noqa: PLC0415
+    from stream_analyzer.system.threads import DaemonThreads  # noqa: PLC0415
 
     def announce(url: str) -> None:
         link = login.link(url, serving.access, kept=not settings.token)
@@ -186,8 +187,8 @@ def _run(_options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _subscribe(options: argparse.Namespace, settings: Settings) -> int:
-    from stream_analyzer.endpoint import TEXT_TYPES  # noqa: PLC0415
-    from stream_analyzer.live_line import LINE_TYPES, follow, show_line, write_messages  # noqa: PLC0415
+    from stream_analyzer.client.endpoint import TEXT_TYPES  # noqa: PLC0415
+    from stream_analyzer.client.live_line import LINE_TYPES, follow, show_line, write_messages  # noqa: PLC0415
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -217,7 +218,7 @@ def _analyze(options: argparse.Namespace, settings: Settings) -> int:
 
 def _analyze_file(path: Path, models: Models, settings: Settings, *, timeline: bool) -> dict[str, Any]:
     from stream_analyzer.offline import analyze_file  # noqa: PLC0415
-    from stream_analyzer.summary import Summary, Timeline  # noqa: PLC0415
+    from stream_analyzer.protocol.summary import Summary, Timeline  # noqa: PLC0415
 
     summary, rows = Summary(), Timeline()
     begun = time.monotonic()
@@ -255,7 +256,7 @@ def _describe(result: dict[str, Any]) -> str:
 def _devices(_options: argparse.Namespace, settings: Settings) -> int:
     from dataclasses import asdict  # noqa: PLC0415
 
-    from stream_analyzer.capture import list_devices  # noqa: PLC0415
+    from stream_analyzer.sound.device import list_devices  # noqa: PLC0415
 
     devices = list_devices()
     if settings.json:
@@ -296,7 +297,7 @@ def _models(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _schema(_options: argparse.Namespace, _settings: Settings) -> int:
-    from stream_analyzer.resources import resource_folder  # noqa: PLC0415
+    from stream_analyzer.system.resources import resource_folder  # noqa: PLC0415
 
     _write_line((resource_folder("docs") / "asyncapi.yaml").read_text().rstrip())
     return 0

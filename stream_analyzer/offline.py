@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stream_analyzer.analyzer import Analyzer
+from stream_analyzer.analysis.analyzer import Analyzer
 from stream_analyzer.errors import AudioError
-from stream_analyzer.sources import open_sound_file, read_blocks
+from stream_analyzer.sound.files import open_sound_file, read_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from stream_analyzer.analyzer import Models
+    from stream_analyzer.analysis.analyzer import Models
     from stream_analyzer.types import Event, TempoRange
 
 

@@ -17,30 +17,30 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from stream_analyzer.analyzer import Analyzer, Models
-from stream_analyzer.block_queue import BlockQueue, SourceLost
+from stream_analyzer.analysis.analyzer import Analyzer, Models
+from stream_analyzer.analysis.steps import STEPS_PER_SECOND
 from stream_analyzer.errors import ConfigError
-from stream_analyzer.fanout import Fanout
-from stream_analyzer.history import History
-from stream_analyzer.hub import Complete, Hub
-from stream_analyzer.messages import Encoder
-from stream_analyzer.monitor import Monitor
-from stream_analyzer.resources import resource_folder
-from stream_analyzer.steps import STEPS_PER_SECOND
-from stream_analyzer.summary import Summary
-from stream_analyzer.threads import in_daemon_thread
+from stream_analyzer.protocol.encode import Encoder
+from stream_analyzer.protocol.history import History
+from stream_analyzer.protocol.summary import Summary
+from stream_analyzer.serving.hub import Complete, Hub
+from stream_analyzer.serving.monitor import Monitor
+from stream_analyzer.serving.web.fanout import Fanout
+from stream_analyzer.serving.web.server import Answer, WebServer
+from stream_analyzer.sound.queue import BlockQueue, SourceLost
+from stream_analyzer.system.resources import resource_folder
+from stream_analyzer.system.threads import in_daemon_thread
 from stream_analyzer.types import BrokerState, Event, Status
-from stream_analyzer.web_server import Answer, WebServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stream_analyzer.fanout import Counters
-    from stream_analyzer.mqtt import MqttSink
-    from stream_analyzer.osc import OscSink
-    from stream_analyzer.sources import AudioSource
+    from stream_analyzer.serving.mqtt.sink import MqttSink
+    from stream_analyzer.serving.osc import OscSink
+    from stream_analyzer.serving.web.fanout import Counters
+    from stream_analyzer.serving.web.server import Serving
+    from stream_analyzer.sound.files import AudioSource
     from stream_analyzer.types import TempoRange
-    from stream_analyzer.web_server import Serving
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ import pytest
 import soundfile
 import yaml
 
-from stream_analyzer.analyzer import Models
-from stream_analyzer.features import SPEC
-from stream_analyzer.manifest import Calibration, ModelInput, ModelManifest, ModelOutput
+from stream_analyzer.analysis.analyzer import Models
+from stream_analyzer.analysis.features import SPEC
+from stream_analyzer.analysis.manifest import Calibration, ModelInput, ModelManifest, ModelOutput
 from tests import chromium
 from tests.scripted import Scripted
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-    from stream_analyzer.model import TfliteModel
+    from stream_analyzer.analysis.model import TfliteModel
     from stream_analyzer.types import F32
 
 ROOT = Path(__file__).parent.parent

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stream_analyzer.cli import main
-from stream_analyzer.resources import resource_folder
+from stream_analyzer.system.resources import resource_folder
 
 if TYPE_CHECKING:
     import pytest

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from websockets.asyncio.server import serve
 
-from stream_analyzer.following import Gap
-from stream_analyzer.messages import Encoder
-from stream_analyzer.sources import SourceInfo
+from stream_analyzer.client.following import Gap
+from stream_analyzer.protocol.encode import Encoder
+from stream_analyzer.sound.files import SourceInfo
 from stream_analyzer.types import Level
 from tests.conftest import make_fakes
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from websockets.asyncio.server import ServerConnection
     from websockets.http11 import Request, Response
 
-    from stream_analyzer.following import Received
+    from stream_analyzer.client.following import Received
 
 
 class Session:

@@ -7,11 +7,11 @@ import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from stream_analyzer.hub import Hub
-from stream_analyzer.messages import Encoder, Message
-from stream_analyzer.mqtt import MqttSink
+from stream_analyzer.protocol.encode import Encoder, Message
+from stream_analyzer.serving.hub import Hub
+from stream_analyzer.serving.mqtt.sink import MqttSink
+from stream_analyzer.settings.readers import MqttAddress
 from stream_analyzer.types import Genre, Level, Score, Status, Tempo
-from stream_analyzer.values import MqttAddress
 from tests.mosquitto import Subscriber, says, text
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from stream_analyzer import web_server
-from stream_analyzer.history import History
+from stream_analyzer.protocol.decode import NTH_MODULUS, SPECTRUM_HEADER
+from stream_analyzer.protocol.history import History
+from stream_analyzer.serving.web import server as web_server
 from stream_analyzer.types import Genre, Score, Tempo
-from stream_analyzer.wire import NTH_MODULUS, SPECTRUM_HEADER
 from tests.real_process import ROOT
 
 if TYPE_CHECKING:

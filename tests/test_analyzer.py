@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stream_analyzer.analyzer import Analyzer, spectrum_levels
+from stream_analyzer.analysis.analyzer import Analyzer, spectrum_levels
 from stream_analyzer.types import AudioBlock, Event, Genre, Level, Spectrum, Status, Tempo
 from tests.conftest import FakeModel, drum_loop, make_fakes
 
 if TYPE_CHECKING:
-    from stream_analyzer.analyzer import Models
+    from stream_analyzer.analysis.analyzer import Models
     from stream_analyzer.types import F32
 
 RATE_HZ = 22_050

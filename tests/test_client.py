@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
-from stream_analyzer import client, following
-from stream_analyzer.client import Gap, Lost, Received, subscribe, subscribe_blocking
+from stream_analyzer.client import Gap, Lost, Received, following, subscribe, subscribe_blocking
+from stream_analyzer.client import subscriber as client
 from stream_analyzer.errors import ConfigError, ProtocolError, StreamAnalyzerError
+from stream_analyzer.protocol.decode import Hello, Summary, decode
 from stream_analyzer.types import Level, Spectrum, Status, Tempo
-from stream_analyzer.wire import Hello, Summary, decode
 from tests.played import Act, Cable, Session, events, played
 from tests.real_process import serve
 from tests.test_page import free_port

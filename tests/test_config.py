@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from stream_analyzer.config import Settings, load_settings
 from stream_analyzer.errors import ConfigError
-from stream_analyzer.values import MqttAddress
+from stream_analyzer.settings.config import Settings, load_settings
+from stream_analyzer.settings.readers import MqttAddress
 
 
 def write(folder: Path, text: str) -> Path:

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from stream_analyzer.features import SPEC, StreamingLogMel
-from training import demo
+from stream_analyzer.analysis.features import SPEC, StreamingLogMel
+from training.music import demo
 
 if TYPE_CHECKING:
     from stream_analyzer.types import F32

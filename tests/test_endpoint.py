@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from stream_analyzer.client import subscribe, subscribe_blocking
-from stream_analyzer.endpoint import stream_url
+from stream_analyzer.client.endpoint import stream_url
+from stream_analyzer.client.subscriber import subscribe, subscribe_blocking
 from stream_analyzer.errors import ConfigError
 
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from stream_analyzer.config import Settings
-from stream_analyzer.home_assistant import discovery
+from stream_analyzer.serving.mqtt.discovery import discovery
+from stream_analyzer.settings.config import Settings
 from tests import chromium, mosquitto, node
 from tests.real_process import ROOT, environment, serve
 from tests.test_page import free_port

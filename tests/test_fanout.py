@@ -15,13 +15,13 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
-from stream_analyzer import fanout as fanout_module
-from stream_analyzer.fanout import Fanout
-from stream_analyzer.hub import Hub
-from stream_analyzer.messages import Encoder, Message, merge_columns
+from stream_analyzer.protocol.decode import SPECTRUM_HEADER, Kind
+from stream_analyzer.protocol.encode import Encoder, Message, merge_columns
+from stream_analyzer.serving.hub import Hub
+from stream_analyzer.serving.web import fanout as fanout_module
+from stream_analyzer.serving.web.fanout import Fanout
+from stream_analyzer.serving.web.server import Serving, WebServer
 from stream_analyzer.types import Genre, Level, Score, Spectrum, Status, Tempo
-from stream_analyzer.web_server import Serving, WebServer
-from stream_analyzer.wire import SPECTRUM_HEADER, Kind
 from tests.real_process import ROOT
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_analyzer.features import SPEC, FeatureSpec, StreamingLogMel, mel_filterbank
+from stream_analyzer.analysis.features import SPEC, FeatureSpec, StreamingLogMel, mel_filterbank
 from tests.conftest import drum_loop
 
 NOISE = np.random.default_rng(2).standard_normal(33_075).astype(np.float32)

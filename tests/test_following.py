@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from stream_analyzer.following import Follower, Inbox, Lost
+from stream_analyzer.client.following import Follower, Inbox, Lost
+from stream_analyzer.protocol.decode import Envelope
 from stream_analyzer.types import Level, Tempo
-from stream_analyzer.wire import Envelope
 from tests.played import events
 
 

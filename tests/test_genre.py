@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stream_analyzer.features import SPEC
-from stream_analyzer.genre import SWITCH_MARGIN, GenreTracker, logit, sigmoid, softmax
-from stream_analyzer.manifest import Calibration, ModelInput, ModelManifest, ModelOutput, SubGenre
+from stream_analyzer.analysis.features import SPEC
+from stream_analyzer.analysis.genre.tracker import SWITCH_MARGIN, GenreTracker, logit, sigmoid, softmax
+from stream_analyzer.analysis.manifest import Calibration, ModelInput, ModelManifest, ModelOutput, SubGenre
 
 if TYPE_CHECKING:
     from stream_analyzer.types import F32, Genre

@@ -18,14 +18,15 @@ from cryptography.hazmat.primitives import serialization
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from stream_analyzer import guard, web_server
-from stream_analyzer.access import COOKIE, Access
 from stream_analyzer.errors import ConfigError
-from stream_analyzer.fanout import Fanout
-from stream_analyzer.guard import allow_files, tls_context
-from stream_analyzer.messages import Encoder, Message
+from stream_analyzer.protocol.encode import Encoder, Message
+from stream_analyzer.serving.web import connection as guard
+from stream_analyzer.serving.web import server as web_server
+from stream_analyzer.serving.web.access import COOKIE, Access
+from stream_analyzer.serving.web.connection import allow_files, tls_context
+from stream_analyzer.serving.web.fanout import Fanout
+from stream_analyzer.serving.web.server import Answer, Serving, WebServer
 from stream_analyzer.types import Level
-from stream_analyzer.web_server import Answer, Serving, WebServer
 from tests.real_process import ROOT
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_analyzer.history import ROWS, SPANS_S, History
+from stream_analyzer.protocol.history import ROWS, SPANS_S, History
 from stream_analyzer.types import Genre, Level, Score, Tempo
 
 LABELS = ("Rock", "Jazz", "Techno", "Pop", "Folk", "Blues", "Disco")

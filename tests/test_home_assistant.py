@@ -9,8 +9,8 @@ import jinja2
 import jsonschema
 import pytest
 
-from stream_analyzer.home_assistant import discovery
-from stream_analyzer.messages import Encoder
+from stream_analyzer.protocol.encode import Encoder
+from stream_analyzer.serving.mqtt.discovery import discovery
 from stream_analyzer.types import Genre, Score, Status, Tempo
 
 BASE = "stream-analyzer/hall/v1"

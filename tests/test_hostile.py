@@ -18,7 +18,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from stream_analyzer.resources import DEMO_FILE
+from stream_analyzer.system.resources import DEMO_FILE
 from tests.real_process import COMMAND, END_LIMIT_S, environment, serve
 
 if TYPE_CHECKING:

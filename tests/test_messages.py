@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 from jsonschema import ValidationError
 
-from stream_analyzer.analyzer import Analyzer
-from stream_analyzer.messages import Encoder
-from stream_analyzer.sources import SourceInfo
-from stream_analyzer.summary import Summary, Timeline
+from stream_analyzer.analysis.analyzer import Analyzer
+from stream_analyzer.protocol.decode import KINDS, SPECTRUM_HEADER, decode
+from stream_analyzer.protocol.encode import Encoder
+from stream_analyzer.protocol.summary import Summary, Timeline
+from stream_analyzer.sound.files import SourceInfo
 from stream_analyzer.types import Alternative, AudioBlock, Genre, Level, Score, Spectrum, Status, Tempo
-from stream_analyzer.wire import KINDS, SPECTRUM_HEADER, decode
 from tests.conftest import drum_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stream_analyzer.analyzer import Models
+    from stream_analyzer.analysis.analyzer import Models
 
 TEMPO = Tempo(12.3456, 127.9249, 0.83333, "locked", 0.0, (Alternative(63.96, 0.31),))
 GENRE = Genre(

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from stream_analyzer.analysis.features import SPEC
+from stream_analyzer.analysis.manifest import SubGenre, load_manifest, sha256_of
+from stream_analyzer.analysis.model import TfliteModel
 from stream_analyzer.errors import FeatureMismatch, ManifestError, ModelError
-from stream_analyzer.features import SPEC
-from stream_analyzer.manifest import SubGenre, load_manifest, sha256_of
-from stream_analyzer.model import TfliteModel
-from stream_analyzer.resources import resource_folder
+from stream_analyzer.system.resources import resource_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,9 +14,9 @@ from urllib.request import Request, urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from stream_analyzer.block_queue import BlockQueue
-from stream_analyzer.fanout import Counters
-from stream_analyzer.monitor import Monitor
+from stream_analyzer.serving.monitor import Monitor
+from stream_analyzer.serving.web.fanout import Counters
+from stream_analyzer.sound.queue import BlockQueue
 from stream_analyzer.types import State, Status
 from tests.conftest import drum_loop
 from tests.real_process import Service, serve, state_is

@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from stream_analyzer.errors import ConfigError
-from stream_analyzer.mqtt import host_node, tls_context
+from stream_analyzer.serving.mqtt.sink import host_node, tls_context
 from stream_analyzer.types import Spectrum
 from tests.mosquitto import PASSWORD, Mosquitto, Subscriber, kept, says, why_not
 from tests.publishing import EVENTS, GENRE, STATUS, Analyzer, following, is_up, seen, state, tempo
@@ -39,8 +39,8 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    caplog.set_level(logging.CRITICAL, "stream_analyzer.mqtt.client")
-    caplog.set_level(logging.INFO, "stream_analyzer.mqtt")
+    caplog.set_level(logging.CRITICAL, "stream_analyzer.serving.mqtt.sink.client")
+    caplog.set_level(logging.INFO, "stream_analyzer.serving.mqtt.sink")
     return caplog
 
 
@@ -164,7 +164,7 @@ async def test_nonsense_in_our_topics_harms_nothing(broker: Mosquitto, nonsense:
 
 
 async def test_a_broker_that_hangs_is_left_and_found_again(broker: Mosquitto, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("stream_analyzer.mqtt._ANSWER_LIMIT_S", 0.2)
+    monkeypatch.setattr("stream_analyzer.serving.mqtt.sink._ANSWER_LIMIT_S", 0.2)
     async with following(broker.port) as (analyzer, sink):
         await state(sink, "up")
         broker.freeze()
@@ -235,7 +235,7 @@ async def broker_up(broker: Mosquitto, tls: ssl.SSLContext) -> AsyncIterator[tup
 async def test_who_shows_no_certificate_is_told(
     secure: Mosquitto, tmp_path: Path, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stream_analyzer.mqtt._ANSWER_LIMIT_S", 0.5)
+    monkeypatch.setattr("stream_analyzer.serving.mqtt.sink._ANSWER_LIMIT_S", 0.5)
     tls = tls_context(ca=tmp_path / "ca.pem", certificate=None, key=None)
     assert "want a client certificate" in await refused(secure.port, log, tls=tls)
     assert "speak TLS" in await refused(secure.port, log)

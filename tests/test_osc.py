@@ -15,13 +15,13 @@ from pythonosc.dispatcher import Dispatcher
 from pythonosc.osc_server import AsyncIOOSCUDPServer
 from pythonosc.udp_client import UDPClient
 
-from stream_analyzer.config import load_settings
 from stream_analyzer.errors import ConfigError
-from stream_analyzer.hub import Hub
-from stream_analyzer.messages import Encoder, Message
-from stream_analyzer.osc import PREFIX, OscSink
+from stream_analyzer.protocol.encode import Encoder, Message
+from stream_analyzer.serving.hub import Hub
+from stream_analyzer.serving.osc import PREFIX, OscSink
+from stream_analyzer.settings.config import load_settings
+from stream_analyzer.settings.readers import Address
 from stream_analyzer.types import Genre, Level, Score, Status, Tempo
-from stream_analyzer.values import Address
 from tests.real_process import run_command, serve
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ async def test_a_receiver_that_is_not_there_harms_nothing(host: str, port: int) 
 
 
 async def test_failures_are_told_once(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    caplog.set_level(logging.WARNING, "stream_analyzer.osc")
+    caplog.set_level(logging.WARNING, "stream_analyzer.serving.osc")
     send, failures = UDPClient.send, 2
 
     def unplugged(client: UDPClient, content: Any) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from stream_analyzer.resources import DEMO_FILE
+from stream_analyzer.system.resources import DEMO_FILE
 from tests.conftest import SONG_RATE_HZ as RATE_HZ
 from tests.conftest import drum_loop
 from tests.real_process import COMMAND, ROOT, run_command, serve, state_is

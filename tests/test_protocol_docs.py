@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from stream_analyzer import subscription
-from stream_analyzer.wire import KINDS, SPECTRUM_HEADER, TYPES
+from stream_analyzer.protocol import subscription
+from stream_analyzer.protocol.decode import KINDS, SPECTRUM_HEADER, TYPES
 from tests.real_process import ROOT, run_command
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from stream_analyzer.block_queue import BlockQueue, SourceLost
-from stream_analyzer.hub import Complete, Hub, Newest
-from stream_analyzer.messages import Message
+from stream_analyzer.protocol.encode import Message
+from stream_analyzer.serving.hub import Complete, Hub, Newest
+from stream_analyzer.sound.queue import BlockQueue, SourceLost
 from stream_analyzer.types import AudioBlock
 
 if TYPE_CHECKING:
-    from stream_analyzer.wire import Kind
+    from stream_analyzer.protocol.decode import Kind
 
 HELLO = Message("hello", "hello")
 

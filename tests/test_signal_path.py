@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_analyzer.level import FLOOR_DBFS, measure_level
-from stream_analyzer.manifest import ModelInput
-from stream_analyzer.resample import Resampler, mix, pick_channels
-from stream_analyzer.rolling import RollingWindow
-from stream_analyzer.steps import Steps
+from stream_analyzer.analysis.level import FLOOR_DBFS, measure_level
+from stream_analyzer.analysis.manifest import ModelInput
+from stream_analyzer.analysis.resample import Resampler, mix, pick_channels
+from stream_analyzer.analysis.rolling import RollingWindow
+from stream_analyzer.analysis.steps import Steps
 from tests.conftest import drum_loop
 
 

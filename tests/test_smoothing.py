@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from stream_analyzer.smoothing import HeldLabel, RollingMean
+from stream_analyzer.analysis.smoothing import HeldLabel, RollingMean
 
 if TYPE_CHECKING:
     from stream_analyzer.types import F32

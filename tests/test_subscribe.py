@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from stream_analyzer.following import Gap, Lost, Received
-from stream_analyzer.live_line import LiveLine, write_messages
+from stream_analyzer.client.following import Gap, Lost, Received
+from stream_analyzer.client.live_line import LiveLine, write_messages
 from stream_analyzer.types import Genre, Level, Score, Status, Tempo
 from tests.one_command import Command, plain_command
 from tests.real_process import COMMAND, ROOT, environment, serve

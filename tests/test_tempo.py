@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_analyzer.features import SPEC, StreamingLogMel
-from stream_analyzer.manifest import Calibration, ModelInput, ModelManifest, ModelOutput
-from stream_analyzer.onsets import OnsetHistory, onset_strength
-from stream_analyzer.tempo import TempoTracker
+from stream_analyzer.analysis.features import SPEC, StreamingLogMel
+from stream_analyzer.analysis.manifest import Calibration, ModelInput, ModelManifest, ModelOutput
+from stream_analyzer.analysis.tempo.onsets import OnsetHistory, onset_strength
+from stream_analyzer.analysis.tempo.tracker import TempoTracker
 
 if TYPE_CHECKING:
-    from stream_analyzer.tempo import Listen
+    from stream_analyzer.analysis.tempo.tracker import Listen
     from stream_analyzer.types import F32, Tempo
 
 BPM = 30.0 * 2.0 ** (np.arange(108) / 32.0)

@@ -16,10 +16,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from stream_analyzer.errors import ConfigError
-from stream_analyzer.fanout import Fanout
-from stream_analyzer.hub import Hub
-from stream_analyzer.messages import Encoder, Message
-from stream_analyzer.web_server import Answer, Serving, WebServer
+from stream_analyzer.protocol.encode import Encoder, Message
+from stream_analyzer.serving.hub import Hub
+from stream_analyzer.serving.web.fanout import Fanout
+from stream_analyzer.serving.web.server import Answer, Serving, WebServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

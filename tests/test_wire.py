@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_analyzer.errors import ProtocolError
-from stream_analyzer.messages import TOP_GENRES, Encoder
+from stream_analyzer.protocol.decode import NTH_MODULUS, SPECTRUM_HEADER, Summary, SummaryGenre, SummaryTempo, decode
+from stream_analyzer.protocol.encode import TOP_GENRES, Encoder
 from stream_analyzer.types import (
     Alternative,
     Event,
@@ -28,7 +29,6 @@ from stream_analyzer.types import (
     Tempo,
     TempoState,
 )
-from stream_analyzer.wire import NTH_MODULUS, SPECTRUM_HEADER, Summary, SummaryGenre, SummaryTempo, decode
 from tests.real_process import ROOT
 
 SESSION = "0123ab"
@@ -223,7 +223,7 @@ def test_no_change_to_one_field_breaks_the_reader(data: st.DataObject) -> None:
 
 def test_a_subscriber_loads_neither_numpy_nor_what_listens() -> None:
     heavy = "{'numpy', 'ai_edge_litert', 'soundfile', 'soxr', 'sounddevice', 'aiomqtt', 'pythonosc'}"
-    ours = "stream_analyzer.client, stream_analyzer.cli, stream_analyzer.live_line"
+    ours = "stream_analyzer.client.subscriber, stream_analyzer.cli, stream_analyzer.client.live_line"
     check = f"import sys, {ours}; print(*sorted({{m.split('.')[0] for m in sys.modules}} & {heavy}))"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == ""

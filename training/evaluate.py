@@ -10,26 +10,37 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stream_analyzer.errors import StreamAnalyzerError
+from training.genre import evaluate as genre
+from training.studies import genre_switch
+from training.tempo import evaluate as tempo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# What is scored -> the function that scores the model in a folder on a split of the data.
+SCORERS: dict[str, Callable[..., dict[str, Any]]] = {
+    "genre": genre.evaluate,
+    "genre-switch": genre_switch.evaluate,
+    "tempo": tempo.evaluate,
+}
 
 
 def main() -> int:
-    """Run the command; the scoring itself is in `training.evaluate_genre` and its neighbours."""
+    """Run the command; the scoring itself is in `SCORERS`."""
     parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__.split("\n\n")[0])
-    parser.add_argument("task", choices=["genre", "genre-switch", "tempo"], help="which model to score, and how")
+    parser.add_argument("task", choices=SCORERS, help="which model to score, and how")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with the data files")
     parser.add_argument("--split", default="valid", help="rows to score: train, valid or test")
     parser.add_argument("--model", type=Path, help="model folder (default models/genre or models/tempo)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     arguments = parser.parse_args()
-    module = import_module(f"training.evaluate_{arguments.task.replace('-', '_')}")
     try:
         model = arguments.model or Path("models") / arguments.task.partition("-")[0]
-        report: dict[str, Any] = module.evaluate(model, data=arguments.data, split=arguments.split)
+        report = SCORERS[arguments.task](model, data=arguments.data, split=arguments.split)
     except StreamAnalyzerError as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return error.exit_code

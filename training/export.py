@@ -2,15 +2,10 @@
 
     python -m training.export runs/genre --version 1 --out models/genre
 
-The int8 numbers come from `stream_analyzer.model.TfliteModel`, the code that serves it.
+The int8 numbers come from `stream_analyzer.analysis.model.TfliteModel`, the code that serves it.
 """
 
 from __future__ import annotations
-
-import os
-
-os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import argparse
 import json
@@ -20,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from stream_analyzer.features import SPEC
-from stream_analyzer.manifest import Calibration, ModelManifest, sha256_of
-from stream_analyzer.model import TfliteModel
-from training.quant import quantization_aware, to_int8
-from training.task import Task, make_task, served
+from stream_analyzer.analysis.features import SPEC
+from stream_analyzer.analysis.manifest import Calibration, ModelManifest, sha256_of
+from stream_analyzer.analysis.model import TfliteModel
+from training.nets.quant import quantization_aware, to_int8
+from training.task import Task, served
+from training.tasks import make_task
 from training.train import predictor
 
 MODEL_FILE = "model.tflite"

@@ -12,8 +12,8 @@ mpl.use("Agg")
 
 from matplotlib import pyplot as plt
 
+from stream_analyzer.analysis.features import SPEC, mel_frequencies
 from stream_analyzer.errors import ConfigError
-from stream_analyzer.features import SPEC, mel_frequencies
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stream_analyzer.errors import StreamAnalyzerError
-from training import prepare_fma, sources
-from training.fma import GENRE_SETS, SUBSETS
+from training.data import prepare_fma, sources
+from training.data.fma import GENRE_SETS, SUBSETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from training.dataset import FrameSet
+    from training.data.dataset import FrameSet
 
 # A set's name on the command line -> how to read it from the data folder.
 SETS: dict[str, Callable[[Path], FrameSet]] = {

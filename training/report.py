@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,20 +16,24 @@ from PIL import Image
 
 from stream_analyzer.errors import StreamAnalyzerError
 from training.figures import Sources
+from training.genre import report as genre
+from training.tempo import report as tempo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from matplotlib.figure import Figure
 
+# Task -> the function that draws its pictures and tables.
+DRAWERS: dict[str, Callable[[Sources], Iterator[tuple[str, Figure | str]]]] = {"genre": genre.draw, "tempo": tempo.draw}
 DPI = 80
 COLOURS = 64
 
 
 def main() -> int:
-    """Run the command; the drawing itself is `training.report_genre` or `training.report_tempo`."""
+    """Run the command; the drawing itself is `DRAWERS`."""
     parser = argparse.ArgumentParser(prog="python -m training.report", description=__doc__.split("\n\n")[0])
-    parser.add_argument("task", choices=["genre", "tempo"], help="which model to draw")
+    parser.add_argument("task", choices=DRAWERS, help="which model to draw")
     parser.add_argument("--model", type=Path, help="model folder, which gets the pictures (default models/TASK)")
     parser.add_argument("--run", type=Path, help="folder of the training run (default runs/TASK)")
     parser.add_argument("--prepared", type=Path, default=Path("runs/data"), help="where training.prepare left its sets")
@@ -45,8 +48,7 @@ def main() -> int:
         split=arguments.split,
     )
     try:
-        parts: Iterator[tuple[str, Figure | str]] = import_module(f"training.report_{arguments.task}").draw(sources)
-        for name, part in parts:
+        for name, part in DRAWERS[arguments.task](sources):
             path = sources.model / f"{name}.{'md' if isinstance(part, str) else 'png'}"
             if isinstance(part, str):
                 path.write_text(part, encoding="utf-8")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
     import tensorflow as tf
     import tf_keras as keras
 
-    from stream_analyzer.manifest import Calibration, ModelInput, ModelOutput
-    from stream_analyzer.model import TfliteModel
+    from stream_analyzer.analysis.manifest import Calibration, ModelInput, ModelOutput
+    from stream_analyzer.analysis.model import TfliteModel
     from stream_analyzer.types import F32
 
 # float32 windows [n, frames, 128] -> float32 logits [n, size]
@@ -79,13 +78,6 @@ def load_config(path: Path, overrides: list[str]) -> dict[str, Any]:
             table = table.setdefault(section, {})
         table[name] = tomllib.loads(f"value = {value}")["value"]
     return config
-
-
-def make_task(config: dict[str, Any], prepared: Path) -> Task:
-    """Build the task that ``config`` names, on the data sets that `training.prepare` left in ``prepared``."""
-    module = import_module(f"training.{config['task']}_task")
-    task: Task = module.make_task(config, prepared)
-    return task
 
 
 def served(model: TfliteModel) -> Predict:

@@ -7,11 +7,6 @@ Leaves float.weights.h5 and int8.weights.h5 (exponential moving averages), log.j
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 import argparse
 import json
 import subprocess
@@ -25,8 +20,9 @@ import numpy as np
 import tensorflow as tf
 import tf_keras as keras
 
-from training.quant import quantization_aware, settle_ranges
-from training.task import Batch, Predict, Task, load_config, make_task
+from training.nets.quant import quantization_aware, settle_ranges
+from training.task import Batch, Predict, Task, load_config
+from training.tasks import make_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
+import training  # noqa: F401 - chooses Keras 2, before any test imports TensorFlow
+
 if TYPE_CHECKING:
     from pathlib import Path
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from stream_analyzer.analysis.features import SPEC, mel_frequencies
 from stream_analyzer.errors import ConfigError
-from stream_analyzer.features import SPEC, mel_frequencies
-from training import sources
-from training.dataset import LOG_STEP, from_bytes, last_frames, load_frame_set, to_bytes, windows_of
+from training.data import sources
+from training.data.dataset import LOG_STEP, from_bytes, last_frames, load_frame_set, to_bytes, windows_of
 
 if TYPE_CHECKING:
     from pathlib import Path

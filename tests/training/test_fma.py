@@ -18,15 +18,16 @@ import numpy as np
 import psutil
 import pytest
 
+from stream_analyzer.analysis.features import SPEC
 from stream_analyzer.errors import ConfigError
-from stream_analyzer.features import SPEC
 from tests.training import mini_fma
 from tests.training.mini_fma import SONGS, Song
-from training import prepare_fma, sources
-from training.dataset import FrameSet, load_frame_set, to_bytes
-from training.fma import STUDY_GENRES, Track, read_genres, read_tempi, read_tracks
-from training.prepare_fma import Settings
-from training.task import load_config, make_task
+from training.data import prepare_fma, sources
+from training.data.dataset import FrameSet, load_frame_set, to_bytes
+from training.data.fma import STUDY_GENRES, Track, read_genres, read_tempi, read_tracks
+from training.data.prepare_fma import Settings
+from training.task import load_config
+from training.tasks import make_task
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,7 +189,7 @@ def test_what_was_missing_is_heard_when_it_is_there(archive: Path, kinds: dict[s
 RUN = """
 import sys
 from pathlib import Path
-from training.prepare_fma import Settings, prepare
+from training.data.prepare_fma import Settings, prepare
 audio, metadata, out = map(Path, sys.argv[1:])
 settings = Settings("small", shard_songs=3)
 print(prepare(audio, metadata, out, settings=settings, genres="8", name="fma-8", jobs=1, unlabelled=False))

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from stream_analyzer.manifest import ModelInput, SubGenre
-from training import genre_calibration as calibration
-from training import sources
+from stream_analyzer.analysis.manifest import ModelInput, SubGenre
+from training.data import sources
+from training.genre import calibration
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
+from stream_analyzer.analysis.features import SPEC
+from stream_analyzer.analysis.manifest import ModelInput
 from stream_analyzer.errors import ConfigError
-from stream_analyzer.features import SPEC
-from stream_analyzer.manifest import ModelInput
-from training import augment, sources
-from training.augment import Augmentation
-from training.genre_data import Clips, GenreWindows, Mix, held_out
-from training.genre_scores import calibration_error, scores, truth_of
-from training.genres import (
+from training.data import sources
+from training.genre import augment
+from training.genre.augment import Augmentation
+from training.genre.data import Clips, GenreWindows, Mix, held_out
+from training.genre.labels import (
     KNOWN,
     LABELS,
     SUB_GENRES,
@@ -29,6 +25,7 @@ from training.genres import (
     tagged_index,
     taught_mask,
 )
+from training.genre.scores import calibration_error, scores, truth_of
 
 if TYPE_CHECKING:
     from pathlib import Path

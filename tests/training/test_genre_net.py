@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
-os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +9,10 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
-from training import genre_net, nets, textures
-from training.genres import LABELS
+from training.genre import net as genre_net
+from training.genre import textures
+from training.genre.labels import LABELS
+from training.nets import blocks
 
 if TYPE_CHECKING:
     from stream_analyzer.types import F32
@@ -75,7 +73,7 @@ def test_description_is_standardised_and_clipped_and_blind_to_gain() -> None:
     windows: F32 = noise.astype(np.float32)
     model = small_net()
     genre_net.standardise(model, windows)
-    clipped = next(layer for layer in model.layers if isinstance(layer, nets.Clip))
+    clipped = next(layer for layer in model.layers if isinstance(layer, blocks.Clip))
     described = keras.Model(model.input, clipped.output)
     values = described.predict(windows[..., None], verbose=0)
     np.testing.assert_allclose(values.mean(axis=0), 0.0, atol=0.1)
@@ -112,5 +110,5 @@ def test_description_does_not_learn_and_the_larger_of_two_logits_counts() -> Non
 
 
 def values_of(model: keras.Model) -> int:
-    clipped = next(layer for layer in model.layers if isinstance(layer, nets.Clip))
+    clipped = next(layer for layer in model.layers if isinstance(layer, blocks.Clip))
     return int(clipped.output.shape[-1])

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stream_analyzer.smoothing import RollingMean
-from training.evaluate_genre_switch import ArithmeticMean, Judged, SurprisedMean, accuracy_at, arrange, follow
+from stream_analyzer.analysis.smoothing import RollingMean
+from training.studies.genre_switch import ArithmeticMean, Judged, SurprisedMean, accuracy_at, arrange, follow
 
 pytestmark = pytest.mark.train
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from training import nets, sources
-from training import representations as inputs
+from training.data import sources
+from training.nets import blocks
+from training.studies import representations as inputs
 
 pytestmark = pytest.mark.train
 
@@ -25,8 +26,8 @@ def level(frames: int = 126) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]
 
 def test_level_is_blind_to_gain_and_ends_at_the_depth() -> None:
     window = np.random.default_rng(0).normal(-5.0, 4.0, (2, 30, 128, 1)).astype(np.float32)
-    found = nets.relative_level(window, depth=inputs.DEPTH).numpy()
-    np.testing.assert_allclose(found, nets.relative_level(window + 3.0, depth=inputs.DEPTH).numpy(), atol=1e-5)
+    found = blocks.relative_level(window, depth=inputs.DEPTH).numpy()
+    np.testing.assert_allclose(found, blocks.relative_level(window + 3.0, depth=inputs.DEPTH).numpy(), atol=1e-5)
     assert found.max() == pytest.approx(inputs.DEPTH)
     assert found.min() == 0.0
 
@@ -85,7 +86,15 @@ def test_comparison_prints_a_row_for_each_input_and_trains_each_once(data: Path,
     sets = {"gtzan": sources.read_gtzan, "fma-small": sources.read_fma_small, "audio": sources.read_audio}
     for name, read in sets.items():
         read(data).save(tmp_path / f"{name}.npz")
-    command = [sys.executable, "-m", "training.inputs", "--prepared", str(tmp_path), "--out", str(tmp_path / "out")]
+    command = [
+        sys.executable,
+        "-m",
+        "training.studies.inputs",
+        "--prepared",
+        str(tmp_path),
+        "--out",
+        str(tmp_path / "out"),
+    ]
     command += ["--steps", "2", "--batch", "4", "--seeds", "1"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     texts = []

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stream_analyzer.manifest import load_manifest
-from stream_analyzer.model import TfliteModel
+from stream_analyzer.analysis.manifest import load_manifest
+from stream_analyzer.analysis.model import TfliteModel
 
 pytestmark = pytest.mark.train
 

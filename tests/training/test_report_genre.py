@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from stream_analyzer.analysis.features import SPEC
+from stream_analyzer.analysis.manifest import Calibration, ModelInput, ModelManifest, ModelOutput, SubGenre
 from stream_analyzer.errors import ConfigError
-from stream_analyzer.features import SPEC
-from stream_analyzer.manifest import Calibration, ModelInput, ModelManifest, ModelOutput, SubGenre
-from training.dataset import FrameSet, pack
+from training.data.dataset import FrameSet, pack
 from training.figures import learning_curve
-from training.genre_scores import JudgedClips, calibration_error, reliability
-from training.genre_tables import Judge, shown_sub_genre, tables
-from training.genres import LABELS
-from training.report_genre import confusion
+from training.genre.labels import LABELS
+from training.genre.report import confusion
+from training.genre.scores import JudgedClips, calibration_error, reliability
+from training.genre.tables import Judge, shown_sub_genre, tables
 
 if TYPE_CHECKING:
     from stream_analyzer.types import F32

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from stream_analyzer.features import SPEC, StreamingLogMel
-from training import effects, mma_styles, patterns, tempo_data
-from training.dataset import to_bytes
-from training.midi import DRUM_CHANNEL, Note, Score, read_midi, write_midi
-from training.styles import STYLES, Style
-from training.tempo_data import Clips
+from stream_analyzer.analysis.features import SPEC, StreamingLogMel
+from training.data.dataset import to_bytes
+from training.music import effects, mma_styles, patterns
+from training.music.midi import DRUM_CHANNEL, Note, Score, read_midi, write_midi
+from training.music.styles import STYLES, Style
+from training.tempo import data as tempo_data
+from training.tempo.data import Clips
 
 if TYPE_CHECKING:
     from stream_analyzer.types import F32

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from stream_analyzer.features import SPEC
-from stream_analyzer.model import TfliteModel
-from training.dataset import pack, to_bytes
-from training.tempo_grid import BPM_BINS
-from training.tempo_score import octave_errors, peak_bpm, scores
+from stream_analyzer.analysis.features import SPEC
+from stream_analyzer.analysis.model import TfliteModel
+from training.data.dataset import pack, to_bytes
+from training.tempo.grid import BPM_BINS
+from training.tempo.score import octave_errors, peak_bpm, scores
 
 pytestmark = pytest.mark.train
 
@@ -59,8 +59,8 @@ def test_peak_lies_between_bins() -> None:
 
 
 def test_oscillators_answer_to_their_tempo() -> None:
-    from training.tempo_grid import BANK_BPM, FRAMES_PER_SECOND
-    from training.tempo_net import PHASES, oscillators
+    from training.tempo.grid import BANK_BPM, FRAMES_PER_SECOND
+    from training.tempo.net import PHASES, oscillators
 
     kernels = oscillators(96)[:, 0, 0].reshape(96, PHASES, len(BANK_BPM))
     np.testing.assert_allclose(kernels.sum(axis=0), 0.0, atol=1e-4)

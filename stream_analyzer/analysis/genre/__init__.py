@@ -1,0 +1,1 @@
+"""The genre head: what it needs, and what makes labels of its logits."""

@@ -1,0 +1,104 @@
+"""Run one quantized TFLite model: log-mel window in, float32 logits out. The only user of the LiteRT runtime."""
+
+from __future__ import annotations
+
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stream_analyzer.analysis.manifest import ModelManifest, load_manifest
+from stream_analyzer.errors import ModelError
+from stream_analyzer.system.stderr import native_stderr_closed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stream_analyzer.types import F32
+
+GOLDEN_STEPS = 2.0
+
+
+class TfliteModel:
+    """An int8 model with its manifest. Not thread-safe: one thread owns it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Load and check the model in ``folder``; raise `ModelError` if it can't be trusted or run."""
+        self.manifest: ModelManifest = load_manifest(folder)
+        self._folder = folder
+        self._interpreter = _interpreter(folder / self.manifest.file, self.manifest.name)
+        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        window = self.manifest.input
+        shape = (1, window.frames, self.manifest.feature.n_mels, 1)
+        _check(self.manifest, "input", inputs, shape)
+        _check(self.manifest, "output", outputs, (1, self.manifest.output.size))
+        self._input_index, self._output_index = inputs[0]["index"], outputs[0]["index"]
+        self._input_scale, self._input_zero = inputs[0]["quantization"]
+        self._output_scale, self._output_zero = outputs[0]["quantization"]
+        self._shape = shape
+
+    def run(self, window: F32) -> F32:
+        """Return the logits of one window.
+
+        Parameters
+        ----------
+        window
+            float32 [frames, n_mels], natural-log mel power.
+
+        Returns
+        -------
+        float32 array [output size]
+            Dequantized logits, before any temperature.
+        """
+        levels = np.rint(window * np.float32(1.0 / self._input_scale))
+        quantized = np.clip(levels + self._input_zero, -128, 127).astype(np.int8)
+        self._interpreter.set_tensor(self._input_index, quantized.reshape(self._shape))
+        self._interpreter.invoke()
+        output = self._interpreter.get_tensor(self._output_index)[0]
+        logits: F32 = (output.astype(np.float32) - self._output_zero) * np.float32(self._output_scale)
+        return logits
+
+    def verify(self) -> None:
+        """Replay the golden window on this machine.
+
+        Raises
+        ------
+        ModelError
+            `golden.npz` is missing, or a logit is more than two quantization steps from the golden one.
+        """
+        path = self._folder / "golden.npz"
+        try:
+            with path.open("rb") as file, np.load(file) as golden:
+                window, expected = golden["window"], golden["logits"]
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            msg = f"model {self.manifest.name}: can't read {path}: {reason}; restore it or export the model again"
+            raise ModelError(msg) from error
+        if window.shape != self._shape[1:3] or expected.shape != (self.manifest.output.size,):
+            msg = f"model {self.manifest.name}: {path} was made for another model; restore it or export the model again"
+            raise ModelError(msg)
+        off = float(np.abs(self.run(window) - expected).max()) / self._output_scale
+        if off > GOLDEN_STEPS:
+            msg = f"model {self.manifest.name}: golden output missed by {off:.1f} steps of {self._output_scale:.3g}; "
+            raise ModelError(msg + "this runtime computes it differently, report it with your processor's name")
+
+
+def _interpreter(path: Path, name: str) -> Any:  # noqa: ANN401 - the runtime ships no types
+    from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - costs 66 ms that other commands need not pay
+
+    try:
+        with native_stderr_closed():
+            interpreter = Interpreter(model_path=str(path), num_threads=1)
+            interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else "no reason given"
+        msg = f"model {name}: {path.name} is not a TFLite model this runtime can run ({reason}); export it again"
+        raise ModelError(msg) from error
+    return interpreter
+
+
+def _check(manifest: ModelManifest, side: str, details: list[dict[str, Any]], shape: tuple[int, ...]) -> None:
+    found = [(tuple(int(n) for n in tensor["shape"]), np.dtype(tensor["dtype"]).name) for tensor in details]
+    if found != [(shape, manifest.input.dtype)]:
+        msg = f"model {manifest.name}: {side} is {found}, its manifest says {[(shape, manifest.input.dtype)]}"
+        raise ModelError(msg)

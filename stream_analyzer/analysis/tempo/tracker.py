@@ -1,0 +1,220 @@
+"""Decode the tempo model: logits over BPM bins -> rolling posterior -> precise BPM, octave alternatives, state.
+
+The network chooses the octave; the periodicity of the 50 fps onset strength near its choice gives the decimals.
+Tempi are BPM, times seconds on the sample clock. Pure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stream_analyzer.analysis.tempo.bins import TempoBins, softmax
+from stream_analyzer.analysis.tempo.change import ChangeDetector
+from stream_analyzer.analysis.tempo.onsets import TOLERANCE, OnsetHistory
+from stream_analyzer.types import Alternative, Tempo
+
+if TYPE_CHECKING:
+    from stream_analyzer.analysis.manifest import ModelManifest
+    from stream_analyzer.types import F32, F64, TempoRange, TempoState
+
+NEWEST_S = 3.5  # what is looked at alone when the tempo may have changed
+ALONE_S = 5.0  # new music is listened to alone until there is so much; then the network finds it in the whole window
+SURPRISE = 4.0  # a window that contradicts the past altogether makes it be forgotten so many times faster, plus one
+SWITCH_RATIO = 1.5  # a challenger needs this much more mass than the shown tempo
+LOCK_MASS, UNLOCK_MASS = 0.5, 0.35  # mass on the tempo and its octaves that makes and breaks a lock
+PULSE_MASS = 0.3  # a window whose best tempo and its octaves have less than this holds no pulse
+HOLD_S = 30.0  # a locked tempo is held through so much sound without a pulse: a breakdown
+UNSTEADY_AFTER_S = 8.0  # no lock for so long, while sound comes: the tempo is unsteady, no longer searched for
+SUPPORT_MASS = 0.2  # a window supports the shown tempo with this much of its own posterior
+STEADY_UPDATES = 4  # measurements averaged into the shown number
+HOLD_HALF_LIFE_S = 30.0  # confidence in a tempo that is only held halves in this time
+MIN_SALIENCE = 0.05
+MAX_ALTERNATIVES = 3
+OCTAVES = (0.25, 1.0 / 3.0, 0.5, 2.0 / 3.0, 1.5, 2.0, 3.0, 4.0)
+
+# Number of newest frames of the window -> logits float32 [bins] of a window that holds nothing else.
+Listen = Callable[[int], "F32"]
+
+
+class TempoTracker:
+    """From the model's logits and the frame stream to the shown `Tempo`.
+
+    State: a posterior that forgets with the manifest's time constant, since when it listens to the present music, the
+    onset history, the test for a change, and the shown tempo.
+    """
+
+    def __init__(self, manifest: ModelManifest, *, tempo_range: TempoRange | None = None) -> None:
+        """Track with the bins, temperature and time constant of ``manifest``; show tempi in ``tempo_range`` alone."""
+        self._bins = TempoBins(manifest.output.bpm, tempo_range=tempo_range)
+        self._bpm = self._bins.bpm
+        self._temperature = manifest.calibration.temperature
+        self._time_constant_s = manifest.time_constant_s
+        self._window = manifest.input.frames
+        self._frames_per_second = manifest.feature.frames_per_second / manifest.input.every
+        self._newest = min(self._window, max(manifest.input.min_frames, round(NEWEST_S * self._frames_per_second)))
+        self._onsets = OnsetHistory(manifest.feature.frames_per_second)
+        self._change = ChangeDetector(self._bins)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything; equal to a new object."""
+        self._onsets.reset()
+        self._time_s = 0.0
+        self._start_afresh(began_s=-math.inf)
+
+    def _start_afresh(self, *, began_s: float) -> None:
+        """Forget what was heard before ``began_s``, but for the onsets."""
+        self._change.reset()
+        self._began_s = began_s
+        self._weight = 0.0
+        self._sum = np.zeros(len(self._bpm))
+        self._tempo: Tempo | None = None
+        self._supported_s = 0.0
+        self._unlocked_s: float | None = None
+        self._locked = False
+        self._measured = 0
+        self._rejected_bpm = 0.0
+
+    @property
+    def posterior(self) -> F64:
+        """Probability of each BPM bin, float64 [bins], sums to 1; uniform before the first update."""
+        if self._weight <= 0.0:
+            return np.full(len(self._bpm), 1.0 / len(self._bpm))
+        posterior: F64 = self._sum / self._weight
+        return posterior
+
+    def push(self, frames: F32) -> None:
+        """Take log-mel frames float32 [n, bands] of the full-rate stream as they come."""
+        self._onsets.push(frames)
+
+    def update(self, listen: Listen, *, time_s: float) -> Tempo:
+        """Judge the window that ends at ``time_s`` by what the model hears in it; return the tempo now."""
+        now = self._hear(listen, self._heard_frames(time_s))
+        if self._tempo and self._change.doubts(now, past=self.posterior, shown_bpm=self._tempo.bpm):
+            newest = self._hear(listen, self._newest)
+            if self._change.changed(newest, shown_bpm=self._tempo.bpm):
+                seconds = self._newest / self._frames_per_second
+                self._start_afresh(began_s=time_s - seconds)
+                self._onsets.keep(seconds)
+                now = newest
+        if self._tempo and self._locked and time_s - self._supported_s < HOLD_S and not self._has_pulse(now):
+            return self._held(self._tempo, time_s)
+        self._remember(now, time_s)
+        self._tempo = self._judge(now, time_s)
+        return self._tempo
+
+    def hold(self, *, time_s: float) -> Tempo | None:
+        """Return the last tempo, older and less sure, while there is nothing to hear; None before the first."""
+        return self._held(self._tempo, time_s) if self._tempo else None
+
+    def _held(self, tempo: Tempo, time_s: float) -> Tempo:
+        doubt = 0.5 ** (max(0.0, time_s - tempo.time_s) / HOLD_HALF_LIFE_S)
+        return replace(
+            tempo,
+            time_s=time_s,
+            confidence=tempo.confidence * doubt,
+            state="holding",
+            age_s=time_s - self._supported_s,
+        )
+
+    def _heard_frames(self, time_s: float) -> int:
+        """Return how many of the newest frames to listen to: shortly after a change those since it, else all."""
+        since_s = time_s - self._began_s
+        return self._window if since_s > ALONE_S else min(self._window, round(since_s * self._frames_per_second))
+
+    def _hear(self, listen: Listen, frames: int) -> F64:
+        return softmax(listen(frames), temperature=self._temperature)
+
+    def _has_pulse(self, now: F64) -> bool:
+        mass = self._bins.mass(now)
+        return self._bins.family_mass(mass, float(self._bpm[np.argmax(mass)])) >= PULSE_MASS
+
+    def _remember(self, now: F64, time_s: float) -> None:
+        """Add a window's posterior to what was heard before, which counts less when the two disagree."""
+        keep = 0.0
+        if self._weight > 0.0:
+            mass, past = self._bins.mass(now), self._bins.mass(self.posterior)
+            agreement = float(mass @ past / np.sqrt((mass @ mass) * (past @ past)))
+            haste = 1.0 + SURPRISE * (1.0 - agreement)
+            keep = math.exp(-max(0.0, time_s - self._time_s) * haste / self._time_constant_s)
+        self._sum = keep * self._sum + now
+        self._weight = keep * self._weight + 1.0
+        self._time_s = time_s
+
+    def _judge(self, now: F64, time_s: float) -> Tempo:
+        """Return what the posterior says, in which ``now`` is the newest part."""
+        posterior = self._bins.fold(self.posterior)
+        mass = self._bins.mass(posterior)
+        chosen = self._choose(mass)
+        measured = self._onsets.refine(self._bins.centre(posterior, chosen))
+        bpm = self._bins.into_range(self._steady(measured))
+        if self._tempo is None or self._bins.mass(self._bins.fold(now))[chosen] >= SUPPORT_MASS:
+            self._supported_s = time_s
+        return Tempo(
+            time_s=time_s,
+            bpm=bpm,
+            confidence=float(min(1.0, mass[chosen])),
+            state=self._state(mass, bpm, time_s),
+            age_s=time_s - self._supported_s,
+            alternatives=self._alternatives(self._bins.mass(self.posterior), chosen, bpm),
+        )
+
+    def _choose(self, mass: F64) -> int:
+        """Return the bin with most mass around it, staying with the shown tempo unless another is clearly stronger."""
+        best = int(np.argmax(mass))
+        if self._tempo is None:
+            return best
+        near = self._bins.near(self._bins.nearest(self._tempo.bpm))
+        current = int(np.argmax(np.where(near, mass, -1.0)))
+        return best if mass[best] > SWITCH_RATIO * mass[current] else current
+
+    def _steady(self, measured: float) -> float:
+        """Average the measured tempo while it stays put; follow a change once two measurements agree on it."""
+        shown = self._tempo.bpm if self._tempo else 0.0
+        if not shown or abs(np.log(measured / shown)) > TOLERANCE:
+            self._measured = 1
+            return measured
+        if abs(np.log(measured / shown)) > 0.3 * TOLERANCE:
+            agreed = self._rejected_bpm > 0.0 and abs(np.log(measured / self._rejected_bpm)) < 0.3 * TOLERANCE
+            self._rejected_bpm = measured
+            if not agreed:
+                return shown
+            self._measured = 0
+        self._rejected_bpm = 0.0
+        self._measured += 1
+        return shown + (measured - shown) / min(self._measured, STEADY_UPDATES)
+
+    def _state(self, mass: F64, bpm: float, time_s: float) -> TempoState:
+        family = self._bins.family_mass(mass, bpm)
+        self._locked = family >= (UNLOCK_MASS if self._locked else LOCK_MASS)
+        if self._locked:
+            self._unlocked_s = None
+            return "locked"
+        if self._unlocked_s is None:
+            self._unlocked_s = time_s
+        return "unsteady" if time_s - self._unlocked_s >= UNSTEADY_AFTER_S else "searching"
+
+    def _alternatives(self, mass: F64, chosen: int, bpm: float) -> tuple[Alternative, ...]:
+        """Return the other peaks of the posterior, strongest first; simple ratios of the shown tempo made exact."""
+        remaining = np.where(self._bins.near(chosen, width=2.0 * TOLERANCE), 0.0, mass)
+        reference = max(float(mass[chosen]), 1e-12)
+        found: list[Alternative] = []
+        while len(found) < MAX_ALTERNATIVES:
+            peak = int(np.argmax(remaining))
+            salience = float(remaining[peak]) / reference
+            if salience < MIN_SALIENCE:
+                break
+            found.append(Alternative(bpm=_snap(float(self._bpm[peak]), bpm), salience=min(1.0, salience)))
+            remaining[self._bins.near(peak, width=2.0 * TOLERANCE)] = 0.0
+        return tuple(found)
+
+
+def _snap(alternative: float, bpm: float) -> float:
+    """Return the simple multiple of ``bpm`` that ``alternative`` is within 4 % of, or ``alternative``."""
+    exact = min((bpm * ratio for ratio in OCTAVES), key=lambda candidate: abs(np.log(candidate / alternative)))
+    return exact if abs(np.log(exact / alternative)) <= TOLERANCE else alternative

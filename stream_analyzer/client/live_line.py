@@ -1,0 +1,129 @@
+"""What the command `subscribe` shows: the newest of each kind as one line, or every message as JSON."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from stream_analyzer.client.following import Gap, Lost, Received
+from stream_analyzer.client.subscriber import subscribe_blocking
+from stream_analyzer.errors import ConfigError
+from stream_analyzer.protocol.decode import Hello
+from stream_analyzer.types import Genre, Level, Status, Tempo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator
+
+LINE_TYPES = "tempo,genre,status"
+_FRESH_S = 1.5
+_ERASE = "\r\x1b[K"
+
+
+def follow(url: str, *, types: str, hz: float | None, token: str | None) -> closing[Generator[Received]]:
+    """Subscribe to what can be shown as text."""
+    if "spectrum" in types.split(","):
+        msg = f"types = {types}: the spectrum is not text, and can't be shown here; leave it out"
+        raise ConfigError(msg)
+    return closing(subscribe_blocking(url, types=types, hz=hz, token=token))
+
+
+class LiveLine:
+    """The newest of each kind in words. State: those, the sample clock, and below what a genre is a guess."""
+
+    def __init__(self) -> None:
+        """Start with nothing known."""
+        self._parts: dict[type, str] = {}
+        self._time_s, self._confident = 0.0, 0.0
+
+    def update(self, event: object) -> None:
+        """Take an event into account."""
+        if isinstance(event, Lost):
+            self._parts = {Lost: f"no connection: {event.reason}; next attempt in {event.retry_s:.0f} s"}
+        elif isinstance(event, Hello):
+            self._parts, self._time_s, self._confident = {}, 0.0, event.confident
+        elif isinstance(event, Tempo | Genre | Level | Status):
+            self._time_s = max(self._time_s, event.time_s)
+            self._parts[type(event)] = _words(event, confident=self._confident)
+
+    @property
+    def clock(self) -> str:
+        """The sample clock."""
+        minutes, seconds = divmod(int(self._time_s), 60)
+        return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+
+    def __str__(self) -> str:
+        """Return it without the clock."""
+        shown = "   ".join(self._parts[kind] for kind in (Lost, Tempo, Genre, Level, Status) if kind in self._parts)
+        # What a server says must not steer the terminal.
+        return "".join(character if character.isprintable() else "?" for character in shown)
+
+
+def show_line(stream: Iterable[Received], write_line: Callable[[str], None], note: Callable[[str], None]) -> None:
+    """Show what comes on a terminal as one line; elsewhere a line for each change."""
+    if not sys.stdout.isatty():
+        _write_changes(stream, write_line, note)
+        return
+    line = LiveLine()
+    try:
+        for received in stream:
+            line.update(received.event)
+            width = shutil.get_terminal_size().columns - 1
+            sys.stdout.write(_ERASE + f"{line.clock}  {line}"[:width])
+            sys.stdout.flush()
+    finally:
+        sys.stdout.write("\n")
+
+
+def _write_changes(stream: Iterable[Received], write_line: Callable[[str], None], note: Callable[[str], None]) -> None:
+    line, shown = LiveLine(), ""
+    for received in _without_lost(stream, note):
+        line.update(received.event)
+        if str(line) not in ("", shown):
+            shown = str(line)
+            write_line(f"{line.clock}  {shown}")
+
+
+def write_messages(stream: Iterable[Received], write_line: Callable[[str], None], note: Callable[[str], None]) -> None:
+    """Write each message as it came, one a line; what is missing goes to ``note``."""
+    for received in _without_lost(stream, note):
+        match received.event:
+            case Gap(kind=None):
+                note("the analyzer has started anew; what came between is lost")
+            case Gap(kind=kind, missed=missed):
+                note(f"missed {missed} of {kind}")
+            case _ if isinstance(received.payload, str):
+                # A line break in JSON can only be white space between its parts.
+                write_line(received.payload.replace("\r", " ").replace("\n", " "))
+
+
+def _without_lost(stream: Iterable[Received], note: Callable[[str], None]) -> Iterator[Received]:
+    """Yield what is no `Lost`; tell that once, until there is a line again or another reason."""
+    told = ""
+    for received in stream:
+        if not isinstance(received.event, Lost):
+            told = ""
+            yield received
+        elif received.event.reason != told:
+            told = received.event.reason
+            note(f"no connection: {told}; trying again, Ctrl-C ends")
+
+
+def _words(event: Tempo | Genre | Level | Status, *, confident: float) -> str:
+    match event:
+        case Tempo():
+            return f"{event.bpm:5.1f} BPM {event.confidence:.0%} {event.state}{_ago(event.age_s)}"
+        case Genre():
+            style = f" ({event.sub_genre.label})" if event.sub_genre else ""
+            guess = ", a guess" if event.state == "searching" or event.confidence < confident else ""
+            doubt = ", not music" if event.state == "not_music" else guess
+            return f"{event.label or 'no genre'}{style} {event.confidence:.0%}{doubt}{_ago(event.age_s)}"
+        case Level():
+            return f"{event.rms_dbfs:.0f} dBFS" + (" clipping" if event.clipping else "")
+        case Status():
+            return event.state + (f": {event.detail}" if event.detail else "")
+
+
+def _ago(age_s: float) -> str:
+    return f", {age_s:.0f} s ago" if age_s > _FRESH_S else ""

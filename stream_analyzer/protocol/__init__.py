@@ -1,0 +1,1 @@
+"""What is said to subscribers: kinds of messages, their encoding and decoding, subscriptions, what is kept."""

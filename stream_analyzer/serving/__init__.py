@@ -1,0 +1,1 @@
+"""Messages go out: the hub, the page and stream, MQTT, OSC, and what supervisors ask."""

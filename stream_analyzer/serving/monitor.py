@@ -1,0 +1,162 @@
+"""What supervisors and Prometheus ask for: `/metrics`, `/health`, `/ready`. The only user of prometheus-client."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from dataclasses import replace
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Protocol, cast, get_args
+
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from stream_analyzer import __version__
+from stream_analyzer.protocol.decode import TYPES
+from stream_analyzer.serving.web.server import Answer
+from stream_analyzer.types import BrokerState, State, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from stream_analyzer.analysis.analyzer import Models
+    from stream_analyzer.analysis.model import TfliteModel
+    from stream_analyzer.protocol.decode import Kind
+    from stream_analyzer.protocol.encode import Message
+    from stream_analyzer.serving.web.fanout import Counters
+    from stream_analyzer.sound.queue import BlockQueue
+    from stream_analyzer.types import F32
+
+_READY: frozenset[State] = frozenset({"live", "silent", "degraded"})
+_HUNG_AFTER_S = 10.0
+_PREFIX = "stream_analyzer_"
+_BUCKETS_S = (0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
+
+
+class Progress(Protocol):
+    """How far the analysis is: its last status, and when (monotonic) it last did anything, were it only to wait."""
+
+    status: Status | None
+    turned_s: float
+
+
+class Monitor(Collector):
+    """Answers with how things stand. As a mailbox it counts the messages. State: those counts and inference times."""
+
+    def __init__(
+        self, queue: BlockQueue, clients: Counters, progress: Progress, *, broker: Callable[[], BrokerState]
+    ) -> None:
+        """Watch the sound in ``queue``, the ``clients``, the analysis and the ``broker``."""
+        self._queue, self._clients, self._progress, self._broker = queue, clients, progress, broker
+        self._messages: Counter[Kind] = Counter()
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._inference = Histogram(
+            f"{_PREFIX}inference_seconds",
+            "Time that one run of a model takes.",
+            ["model"],
+            registry=self._registry,
+            buckets=_BUCKETS_S,
+        )
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def put(self, message: Message) -> None:
+        """Count a message; `hello` is one for each client, and not published."""
+        self._messages[message.kind] += message.kind != "hello"
+
+    async def room(self) -> None:
+        """Return at once: counting holds nobody up."""
+
+    def close(self) -> None:
+        """Take no notice."""
+
+    def timed(self, models: Models) -> Models:
+        """Return ``models`` with their runs measured."""
+        return replace(
+            models,
+            genre=cast("TfliteModel", _Timed(models.genre, self._inference.labels("genre"))),
+            tempo=cast("TfliteModel", _Timed(models.tempo, self._inference.labels("tempo"))),
+        )
+
+    def metrics(self) -> Answer:
+        """Answer Prometheus."""
+        return Answer(generate_latest(self._registry), CONTENT_TYPE_LATEST)
+
+    def health(self) -> Answer:
+        """Tell a supervisor whether to restart the process: it answers, and its analysis does not hang."""
+        idle_s = time.monotonic() - self._progress.turned_s
+        return _answer(idle_s <= _HUNG_AFTER_S, {"idle_s": round(idle_s, 1)})
+
+    def ready(self) -> Answer:
+        """Tell whether sound is being analysed, so that what is published can be relied on."""
+        status = self._progress.status
+        state = status.state if status else "starting"
+        hung = time.monotonic() - self._progress.turned_s > _HUNG_AFTER_S
+        return _answer(state in _READY and not hung, {"state": state})
+
+    def collect(self) -> Iterator[Metric]:
+        """Give everything but the inference times, read where it is counted."""
+        yield InfoMetricFamily(_PREFIX.rstrip("_"), "The program.", {"version": __version__})
+        yield from self._sound()
+        yield from self._listeners()
+
+    def _sound(self) -> Iterator[Metric]:
+        status = self._progress.status
+        yield _counter("audio_blocks", "Blocks of sound taken from the source.", self._queue.taken)
+        yield _counter("audio_blocks_dropped", "Blocks dropped since the analysis fell behind.", self._queue.dropped)
+        yield _gauge("audio_lag_seconds", "Sound that waits to be analysed.", self._queue.waiting_s)
+        yield _counter("audio_analysed_seconds", "End of the analysed sound.", status.time_s if status else 0.0)
+        yield _counter("audio_lost_seconds", "Sound that never arrived.", status.lost_s if status else 0.0)
+        yield _counter(
+            "audio_nonfinite_samples", "Samples that were NaN or infinite.", status.nonfinite if status else 0
+        )
+        yield _gauge("latency_seconds", "From a sample's arrival to its message.", status.latency_s if status else 0.0)
+        yield _states("state", "What the analyzer does.", get_args(State), status.state if status else "starting")
+
+    def _listeners(self) -> Iterator[Metric]:
+        messages = CounterMetricFamily(f"{_PREFIX}messages", "Messages published.", labels=["type"])
+        for kind in TYPES:
+            messages.add_metric([kind], self._messages[kind])
+        yield messages
+        yield _gauge("clients", "WebSocket clients connected.", self._clients.clients)
+        yield _counter("client_messages", "Messages handed to clients.", self._clients.sent)
+        yield _counter("client_messages_missed", "Messages that lagging clients did not get.", self._clients.missed)
+        yield _counter("clients_stalled", "Clients closed because they took nothing.", self._clients.stalled)
+        yield _counter("clients_refused", "Clients for whom there was no room.", self._clients.refused)
+        yield _states("broker", "How things stand with the MQTT broker.", get_args(BrokerState), self._broker())
+
+
+class _Timed:
+    """A model whose runs are measured, from the analysis thread."""
+
+    def __init__(self, model: TfliteModel, seconds: Histogram) -> None:
+        self.manifest = model.manifest
+        self._model, self._seconds = model, seconds
+
+    def run(self, window: F32) -> F32:
+        with self._seconds.time():
+            return self._model.run(window)
+
+
+def _counter(name: str, text: str, value: float) -> Metric:
+    return CounterMetricFamily(_PREFIX + name, text, value=value)
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(_PREFIX + name, text, value=value)
+
+
+def _states(name: str, text: str, states: tuple[str, ...], now: str) -> Metric:
+    """Return one series a state, 1 for the present one."""
+    family = GaugeMetricFamily(_PREFIX + name, text, labels=["state"])
+    for state in states:
+        family.add_metric([state], float(state == now))
+    return family
+
+
+def _answer(good: bool, data: dict[str, object]) -> Answer:  # noqa: FBT001 - good or not is what is answered
+    body = json.dumps({"ok": good, **data}, ensure_ascii=False).encode() + b"\n"
+    return Answer(body, "application/json", HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE)

@@ -1,0 +1,1 @@
+"""The stream on an MQTT broker, and Home Assistant."""

@@ -1,0 +1,130 @@
+"""Between the network and the stream: connections that can't ask for more than a subscriber needs, and TLS."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from typing import TYPE_CHECKING, Any
+
+from websockets.asyncio.server import ServerConnection
+from websockets.frames import CloseCode
+from websockets.protocol import State
+
+from stream_analyzer.errors import ConfigError
+
+if TYPE_CHECKING:
+    import asyncio
+    from pathlib import Path
+
+    from stream_analyzer.serving.web.access import Addresses
+
+logger = logging.getLogger(__name__)
+
+MAX_MESSAGE = 4096
+MAX_HEAD = 16_384  # of a request; a browser's is below 2 kB
+OPEN_LIMIT_S = 5.0  # for TLS and for the request, each
+_WINDOW_S = 1.0
+_WINDOW_BYTES = 2 * MAX_MESSAGE
+_WINDOW_FRAMES = 20
+_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n"
+    b"a request has at most 16 kB here\n"
+)
+
+
+class GuardedConnection(ServerConnection):
+    """A connection that is counted by its address, and cut when too much comes of it.
+
+    State: bytes of its request, what came in the present second, and whether it was cut.
+    """
+
+    def __init__(
+        self,
+        *arguments: Any,  # noqa: ANN401 - those of its base
+        addresses: Addresses,
+        connections: set[GuardedConnection],
+        **more: Any,  # noqa: ANN401
+    ) -> None:
+        """Be counted in ``addresses``, and be one of ``connections`` while it lasts."""
+        super().__init__(*arguments, **more)
+        self._addresses, self._connections = addresses, connections
+        self.address = ""
+        self._head = 0
+        self._window_s, self._bytes, self._frames = 0.0, 0, 0
+        self._cutting: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Count it; one far too many is not worth an answer."""
+        super().connection_made(transport)
+        self._connections.add(self)
+        self.address = str((transport.get_extra_info("peername") or ("",))[0])
+        if not self._addresses.enter(self.address):
+            self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count one less."""
+        self._connections.discard(self)
+        self._addresses.leave(self.address)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what comes, while it is not too much; what is too much is not even parsed."""
+        if self._cutting:
+            return
+        if self.request is None:
+            self._head += len(data)
+            if self._head > MAX_HEAD:
+                self.transport.write(_TOO_LARGE)
+                self.transport.close()
+                return
+        elif self._floods(len(data)):
+            super().data_received(data[:_WINDOW_BYTES])  # it may be one message that is too long, which is told apart
+            if self.state is State.OPEN:
+                self.transport.pause_reading()
+                self._cutting = self.loop.create_task(self._cut(), name="cut a flood")
+            return
+        super().data_received(data)
+
+    def process_event(self, event: Any) -> None:  # noqa: ANN401 - as its base has it
+        """Count frames, of control too: each costs an answer or a wake-up."""
+        self._frames += 1
+        super().process_event(event)
+
+    def _floods(self, size: int) -> bool:
+        now_s = self.loop.time()
+        if now_s - self._window_s > _WINDOW_S:
+            self._window_s, self._bytes, self._frames = now_s, 0, 0
+        self._bytes += size
+        return self._bytes > _WINDOW_BYTES or self._frames > _WINDOW_FRAMES
+
+    async def _cut(self) -> None:
+        await self.close(CloseCode.POLICY_VIOLATION, "too many messages")
+
+
+def tls_context(cert: Path, key: Path) -> ssl.SSLContext:
+    """Return a server's context of a certificate chain and its key. Raises `ConfigError`."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(cert, key, password="")  # an encrypted key fails instead of asking
+    except (OSError, ValueError) as error:  # the former for `ssl.SSLError` too
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
+        msg = f"can't use tls_cert = {cert} with tls_key = {key}: {reason}; both must be PEM, the key unencrypted"
+        raise ConfigError(msg) from error
+    return context
+
+
+def allow_files(count: int) -> None:
+    """Let this process have so many files and sockets open, as far as the system lets it; tell if it does not."""
+    try:
+        import resource  # noqa: PLC0415 - Windows has neither the module nor the limit
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= count:
+        return
+    allowed = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    if allowed < count:
+        logger.warning(
+            "the system allows %d open files, too few for max_clients; raise ulimit -n to %d", allowed, count
+        )

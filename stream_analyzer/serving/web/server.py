@@ -1,0 +1,259 @@
+"""One port for the page and the stream: static files and answers by HTTP, messages by WebSocket on /ws."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, cast
+
+from websockets.asyncio.server import serve
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
+from websockets.http11 import Response
+
+from stream_analyzer.errors import ConfigError, ProtocolError
+from stream_analyzer.protocol.subscription import parse_subscription
+from stream_analyzer.serving.web.access import Access, Addresses, is_loopback
+from stream_analyzer.serving.web.connection import MAX_MESSAGE, OPEN_LIMIT_S, GuardedConnection, allow_files
+from stream_analyzer.serving.web.fanout import DEFLATE
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from pathlib import Path
+
+    from websockets.asyncio.server import Server, ServerConnection
+    from websockets.http11 import Request
+
+    from stream_analyzer.serving.web.access import Verdict
+    from stream_analyzer.serving.web.fanout import Fanout
+
+logger = logging.getLogger(__name__)
+
+TOKEN_LIMIT_S = 2.0  # for the first message of a client that showed no token before
+_FAREWELL_S = 3.0  # when the source has ended: time for who reads slowly to get the rest
+_STOP_S = 0.5  # when a user ends it
+_BESIDE_CLIENTS = 256  # connections: requests for pages, handshakes, clients that are leaving
+_TEXT = "text/plain; charset=utf-8"
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+}
+_SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+_FOR_ANYONE = ("/health", "/ready")  # supervisors have no token, and these say nothing of the sound
+_LOG_IN = "open the login link that the analyzer gave at its start"
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Where to serve, and for whom; ``tls`` makes it https and wss."""
+
+    host: str
+    port: int
+    access: Access = Access()
+    tls: ssl.SSLContext | None = None
+    max_clients: int = 2000
+    max_per_address: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a request is answered with."""
+
+    body: bytes
+    content_type: str
+    status: HTTPStatus = HTTPStatus.OK
+
+
+class WebServer:
+    """Serves the files of a folder, read once at the start, answers made on request, and the stream."""
+
+    def __init__(
+        self, fanout: Fanout, folder: Path, *, serving: Serving, answers: Mapping[str, Callable[[], Answer]]
+    ) -> None:
+        """Serve the stream of ``fanout``, the page in ``folder``, and at the paths of ``answers`` what they give."""
+        self._fanout, self._serving, self._answers = fanout, serving, answers
+        self._access = serving.access
+        self._on_loopback = True
+        self._addresses = Addresses(serving.max_per_address, total=serving.max_clients + _BESIDE_CLIENTS)
+        self._files = {
+            f"/{path.relative_to(folder).as_posix()}": Answer(path.read_bytes(), _TYPES[path.suffix])
+            for path in sorted(folder.rglob("*"))
+            if path.suffix in _TYPES
+        }
+        self._files["/"] = self._files["/index.html"]
+
+    @asynccontextmanager
+    async def listen(self) -> AsyncIterator[str]:
+        """Serve while the context lasts; gives the page's URL. Raises `ConfigError` if the address can't be had."""
+        connections: set[GuardedConnection] = set()
+        server = await self._open(connections)
+        address, bound_port = next(iter(server.sockets)).getsockname()[:2]
+        self._on_loopback = is_loopback(address)
+        shown, scheme = _reachable(address), "https" if self._serving.tls else "http"
+        limit_s = _STOP_S
+        try:
+            yield f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{bound_port}/"
+            limit_s = _FAREWELL_S
+        finally:
+            server.close(code=CloseCode.GOING_AWAY, reason="the source has ended")
+            with suppress(TimeoutError):  # who has connected and says nothing, as browsers do, holds up no end
+                async with asyncio.timeout(limit_s):
+                    await server.wait_closed()
+            for connection in connections:
+                connection.transport.abort()
+
+    async def _open(self, connections: set[GuardedConnection]) -> Server:
+        host, port = self._serving.host, self._serving.port
+        allow_files(self._serving.max_clients + 2 * _BESIDE_CLIENTS)
+        guarded = partial(GuardedConnection, addresses=self._addresses, connections=connections)
+        try:
+            return await serve(
+                self._stream,
+                host,
+                port,
+                ssl=self._serving.tls,
+                process_request=self._respond,
+                create_connection=cast("type[ServerConnection]", guarded),
+                compression=None,
+                extensions=[DEFLATE],
+                max_size=MAX_MESSAGE,
+                open_timeout=OPEN_LIMIT_S,
+                close_timeout=_FAREWELL_S,
+                server_header=None,
+            )
+        except (OSError, UnicodeError) as error:  # the latter for names that can be no host's
+            reason = (getattr(error, "strerror", "") or str(error)).split("]", maxsplit=1)[-1].strip()
+            msg = f"can't serve on {host}:{port}: {reason}; choose another with --host and --port"
+            raise ConfigError(msg) from error
+
+    def _respond(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Answer a page request; let a WebSocket handshake of someone who may have the stream go on."""
+        hosts = request.headers.get_all("Host")
+        origin = ", ".join(request.headers.get_all("Origin")) or None
+        path, _, query = request.path.partition("?")
+        if self._addresses.too_many(cast("GuardedConnection", connection).address):
+            answer: Answer | None = _refusal(HTTPStatus.TOO_MANY_REQUESTS, "too many connections from your address")
+        elif self._on_loopback and not all(map(is_loopback, hosts)):
+            # Otherwise any page on the web could read the stream, by a name of its own that leads to this machine.
+            answer = _refusal(HTTPStatus.FORBIDDEN, f"{hosts[0]} is not served here; open 127.0.0.1")
+        elif path == "/login":
+            return self._log_in(query)
+        elif path == "/ws":
+            answer = self._refuse_stream(request, query, origin, hosts)
+        else:
+            answer = self._answer(path, request)
+        if answer is None:
+            return None
+        response = _response(answer)
+        if origin is not None and origin in self._access.origins:
+            response.headers.update({"Access-Control-Allow-Origin": origin, "Vary": "Origin"})
+        return response
+
+    def _answer(self, path: str, request: Request) -> Answer:
+        """Answer for a page or what is made on request; the page itself holds nothing of the sound."""
+        if path in self._files:
+            return self._files[path]
+        if path not in self._answers:
+            return _refusal(HTTPStatus.NOT_FOUND, "no such page")
+        if path not in _FOR_ANYONE and self._judge(request) != "good":
+            return _refusal(HTTPStatus.UNAUTHORIZED, f"a token is needed; {_LOG_IN}, or send Authorization: Bearer")
+        return self._answers[path]()
+
+    def _refuse_stream(self, request: Request, query: str, origin: str | None, hosts: list[str]) -> Answer | None:
+        """Return why a handshake is refused, or None."""
+        if not self._access.admits(origin, hosts):
+            return _refusal(HTTPStatus.FORBIDDEN, f"origin {origin} is neither this server nor one of its origins")
+        if self._judge(request) == "wrong":
+            return _refusal(HTTPStatus.UNAUTHORIZED, "wrong token")
+        try:
+            parse_subscription(query)
+        except ProtocolError as error:
+            return _refusal(HTTPStatus.BAD_REQUEST, str(error))
+        return None
+
+    def _log_in(self, query: str) -> Response:
+        """Give who follows the login link a cookie, and a page whose address holds no token."""
+        if not self._access.judge_login(query):
+            return _response(_refusal(HTTPStatus.UNAUTHORIZED, f"no such token; {_LOG_IN}"))
+        response = _response(Answer(b"", _TEXT, HTTPStatus.SEE_OTHER))
+        cookie = self._access.login_cookie(secure=self._serving.tls is not None)
+        del response.headers["Cache-Control"]  # assigning would add to it
+        response.headers.update({"Location": "/", "Set-Cookie": cookie, "Cache-Control": "no-store"})
+        return response
+
+    def _judge(self, request: Request) -> Verdict:
+        authorization, cookies = (request.headers.get_all(name) for name in ("Authorization", "Cookie"))
+        return self._access.judge(
+            authorization=authorization[0] if len(authorization) == 1 else None, cookies="; ".join(cookies)
+        )
+
+    async def _stream(self, connection: ServerConnection) -> None:
+        """Let one client have the stream until it leaves. What it says then is read and ignored."""
+        try:
+            if not await self._admit(connection):
+                return
+            query = connection.request.path.partition("?")[2] if connection.request else ""
+            with self._fanout.client(connection, parse_subscription(query)):
+                async for _ in connection:
+                    pass
+        except ConnectionClosed as closed:
+            logger.debug("client %s left: %s", connection.remote_address, closed)
+
+    async def _admit(self, connection: ServerConnection) -> bool:
+        """Wait for the token of a client that has not shown it yet, and see that there is room."""
+        if connection.request is None or self._judge(connection.request) != "good":
+            try:
+                async with asyncio.timeout(TOKEN_LIMIT_S):
+                    shown = self._access.judge_message(await connection.recv())
+            except TimeoutError:
+                shown = False
+            if not shown:
+                await connection.close(CloseCode.POLICY_VIOLATION, 'the first message must be {"token": TOKEN}')
+                return False
+        if self._fanout.full:
+            self._fanout.counters.refused += 1
+            await connection.close(CloseCode.TRY_AGAIN_LATER, "no room for more clients; try again later")
+            return False
+        return True
+
+
+def _reachable(address: str) -> str:
+    """Return an address under which others reach a server that listens on all."""
+    if address not in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        return address
+    family, documentation = (socket.AF_INET6, "2001:db8::1") if ":" in address else (socket.AF_INET, "192.0.2.1")
+    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect((documentation, 9))  # sends nothing: it asks which of our addresses would be used
+        return str(probe.getsockname()[0])
+    return socket.gethostname()
+
+
+def _refusal(status: HTTPStatus, text: str) -> Answer:
+    return Answer(f"{text}\n".encode(), _TEXT, status)
+
+
+def _response(answer: Answer) -> Response:
+    length = str(len(answer.body))
+    headers = Headers({"Content-Type": answer.content_type, "Content-Length": length, "Connection": "close"})
+    headers.update(_SECURITY_HEADERS)
+    if answer.status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(answer.status, answer.status.phrase, headers, answer.body)

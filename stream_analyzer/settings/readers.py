@@ -1,0 +1,237 @@
+"""What settings are read as: text or what TOML holds becomes a checked value, or an error that says what it must be.
+
+Each reader raises `ValueError` or `TypeError`, whose text goes on after "NAME = VALUE".
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from stream_analyzer.serving.web.access import is_origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ENV_PREFIX = "STREAM_ANALYZER_"
+SLOWEST_BPM, FASTEST_BPM = 30.0, 300.0  # what the tempo model knows
+_RANGE = re.compile(r"\s*([0-9]{1,4}(?:\.[0-9]{1,4})?)\s*-\s*([0-9]{1,4}(?:\.[0-9]{1,4})?)\s*")
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+_TOPIC = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
+_TOPIC_LIMIT = 200
+_CREDENTIAL_LIMIT = 65_535
+_MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
+_TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
+
+
+def text(value: Any) -> str:  # noqa: ANN401 - raw settings come as whatever TOML holds
+    """Return text."""
+    if not isinstance(value, str):
+        msg = "must be text"
+        raise TypeError(msg)
+    return value
+
+
+def host(value: Any) -> str:  # noqa: ANN401
+    """Return an address to serve on."""
+    if not text(value).strip():
+        msg = "must name an address; 0.0.0.0 serves on all"
+        raise ValueError(msg)
+    return str(value)
+
+
+def flag(value: Any) -> bool:  # noqa: ANN401
+    """Return true or false."""
+    word = str(value).lower()
+    if word not in (*_TRUE, *_FALSE):
+        msg = "must be true or false"
+        raise ValueError(msg)
+    return word in _TRUE
+
+
+def whole(low: int, high: int) -> Callable[[Any], int]:
+    """Return a reader of whole numbers within bounds."""
+
+    def parse(value: Any) -> int:  # noqa: ANN401
+        number = int(value) if isinstance(value, str) and _WHOLE.fullmatch(value.strip()) else value
+        if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
+            msg = f"must be a whole number from {low} to {high}"
+            raise ValueError(msg)
+        return number
+
+    return parse
+
+
+def speed(value: Any) -> float:  # noqa: ANN401
+    """Return how fast a file is played."""
+    try:
+        speed = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        speed = math.nan
+    if not 0.0 <= speed <= 1000.0:  # noqa: PLR2004 - the limit stands in the message below
+        msg = "must be a number from 0 (as fast as possible) to 1000; 1 is real time"
+        raise ValueError(msg)
+    return speed
+
+
+def one_of(*words: str) -> Callable[[Any], str]:
+    """Return a reader of some words."""
+
+    def parse(value: Any) -> str:  # noqa: ANN401
+        if value not in words:
+            msg = f"must be one of {', '.join(words)}"
+            raise ValueError(msg)
+        return str(value)
+
+    return parse
+
+
+def channel(value: Any) -> int | None:  # noqa: ANN401
+    """Return the number of a channel, or None for the mix."""
+    if value == "mix":
+        return None
+    try:
+        return whole(1, 64)(value)
+    except ValueError:
+        msg = "must be 'mix' or the number of a channel, from 1"
+        raise ValueError(msg) from None
+
+
+def tempo_range(value: Any) -> tuple[float, float] | None:  # noqa: ANN401
+    """Return the range that tempi are shown in, or None for any."""
+    if value == "any":
+        return None
+    found = _RANGE.fullmatch(text(value))
+    low, high = (float(found[1]), float(found[2])) if found else (0.0, 0.0)
+    if not SLOWEST_BPM <= low <= high <= FASTEST_BPM:
+        msg = f"must be any, or LO-HI in BPM from {SLOWEST_BPM:g} to {FASTEST_BPM:g}, such as 90-180"
+        raise ValueError(msg)
+    if high < 2.0 * low:
+        msg = f"is less than an octave: tempi would have no place in it; say {low:g}-{2.0 * low:g} or more"
+        raise ValueError(msg)
+    return low, high
+
+
+def folder(value: Any) -> Path:  # noqa: ANN401
+    """Return an existing folder."""
+    path = Path(text(value)).expanduser()
+    if not path.is_dir():
+        msg = "must be an existing folder"
+        raise ValueError(msg)
+    return path
+
+
+def existing_file(value: Any) -> Path:  # noqa: ANN401
+    """Return an existing file."""
+    path = Path(text(value)).expanduser()
+    if not path.is_file():
+        msg = "must be an existing file"
+        raise ValueError(msg)
+    return path
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where someone listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """Return it as it is shown to people."""
+        return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class MqttAddress(Address):
+    """Where an MQTT broker listens, and whether by TLS."""
+
+    tls: bool
+
+
+def osc(value: Any) -> Address | None:  # noqa: ANN401
+    """Return where to send OSC, or None."""
+    if not text(value):
+        return None
+    try:
+        url = urlsplit(f"//{value}")
+        host, port = url.hostname, url.port
+        if host and port and url.netloc == value and url.username is None and host.encode("idna"):
+            return Address(host, port)
+    except ValueError:
+        pass
+    msg = "must be HOST:PORT"
+    raise ValueError(msg)
+
+
+def mqtt(value: Any) -> MqttAddress | None:  # noqa: ANN401
+    """Return where a broker listens, or None."""
+    if not text(value):
+        return None
+    try:
+        url = urlsplit(value)
+        host, port = url.hostname or "localhost", url.port
+        host.encode("idna")
+        if re.search(r"\s", host):
+            url = urlsplit("")
+    except ValueError:  # of which UnicodeError is one
+        url, host, port = urlsplit(""), "", None
+    if url.username is not None or "@" in value:
+        msg = "must hold no user and no password, for every user of this machine can read them; "
+        raise ValueError(msg + "set STREAM_ANALYZER_MQTT_USER and STREAM_ANALYZER_MQTT_PASSWORD")
+    if url.scheme not in _MQTT_PORTS or url.path not in ("", "/") or url.query or url.fragment or port == 0:
+        msg = "must be mqtt://HOST, mqtts://HOST or the same with :PORT"
+        raise ValueError(msg)
+    return MqttAddress(host, port or _MQTT_PORTS[url.scheme], tls=url.scheme == "mqtts")
+
+
+def matching(pattern: str, must: str) -> Callable[[Any], str]:
+    """Return a reader of text that is all of ``pattern``; ``must`` says what that means."""
+
+    def read(value: Any) -> str:  # noqa: ANN401
+        if not re.fullmatch(pattern, text(value)):
+            raise ValueError(must)
+        return str(value)
+
+    return read
+
+
+node = matching(r"[A-Za-z0-9_-]{1,64}", "must be 1 to 64 letters, digits, - and _ (it becomes part of MQTT topics)")
+token = matching(
+    r"[!-~]{16,512}", "must be 16 to 512 printable characters without spaces; openssl rand -hex 16 makes one"
+)
+
+
+def credential(value: Any) -> str:  # noqa: ANN401
+    """Return what fits into MQTT's user and password."""
+    try:
+        fits = len(text(value).encode()) <= _CREDENTIAL_LIMIT and "\0" not in value
+    except UnicodeEncodeError:
+        fits = False
+    if not fits:
+        msg = f"must be UTF-8 text of at most {_CREDENTIAL_LIMIT} bytes"
+        raise ValueError(msg)
+    return str(value)
+
+
+def discovery(value: Any) -> str | None:  # noqa: ANN401
+    """Return a prefix of topics, or None if it is off."""
+    if value == "off":
+        return None
+    if not _TOPIC.fullmatch(text(value)) or len(value) > _TOPIC_LIMIT:
+        msg = "must be off or the prefix that Home Assistant is set to, of letters, digits, -, _ and /"
+        raise ValueError(msg)
+    return str(value)
+
+
+def origins(value: Any) -> frozenset[str]:  # noqa: ANN401
+    """Return the origins of pages."""
+    origins = value.split(",") if isinstance(value, str) else value
+    if not isinstance(origins, list) or not all(isinstance(o, str) and (o == "null" or is_origin(o)) for o in origins):
+        msg = "must be origins as browsers send them, joined by commas: https://club.example,http://10.0.0.5:3000"
+        raise ValueError(msg)
+    return frozenset(origins)

@@ -1,0 +1,1 @@
+"""Data sets: read, prepared as log-mel frames, kept in files and shards."""

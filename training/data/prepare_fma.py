@@ -1,0 +1,289 @@
+"""The Free Music Archive as MP3s -> shards of log-mel frames, in parallel, resumable, one clip at a time in memory.
+
+DIR/fma/00000.u8 ... hold frames, 00000.json ... what is in them; DIR/NAME.npz is the index that `load_frame_set` reads.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import islice
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tqdm import tqdm
+
+from stream_analyzer.analysis.features import SPEC, StreamingLogMel
+from stream_analyzer.analysis.resample import Resampler, mix
+from stream_analyzer.errors import AudioError, ConfigError
+from stream_analyzer.sound.files import open_sound_file, read_blocks
+from training.data.dataset import FrameSet, to_bytes
+from training.data.fma import GenreTree, Track, read_genres, read_tempi, read_tracks
+from training.data.shards import Shards, replacing, shard_path
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
+    from stream_analyzer.types import U8
+    from training.data.dataset import Strings
+
+# The genre model's window of 10 s, stretched by a tenth, and a little room to move in.
+SHORTEST_S = 12.0
+# Clips of the archive are up to 0.1 s shorter than they should be.
+TOLERANCE_S = 1.0
+DATASETS = {"8": "fma-small", "16": "fma-16", "study": "fma-study"}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the shards depend on: which songs, how many seconds of each, every how many frames of the service."""
+
+    subset: str
+    seconds: int = 30
+    every: int = 4
+    shard_songs: int = 128
+
+    def __post_init__(self) -> None:
+        """Refuse what leaves nothing to learn from."""
+        if self.seconds <= SHORTEST_S or self.every < 1:
+            msg = f"--seconds {self.seconds} must be above {SHORTEST_S:.0f}, --every {self.every} at least 1"
+            raise ConfigError(msg)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the archive holds whole songs, of which the middle is taken, as it was for its clips."""
+        return self.subset == "full"
+
+    @property
+    def frames_per_second(self) -> float:
+        """Rate of the frames that are stored."""
+        return SPEC.frames_per_second / self.every
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """What the metadata says beside the list of tracks."""
+
+    genres: GenreTree
+    tempi: dict[int, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """An MP3 that is missing, unreadable or too short, or (``kept_s`` above 0) shorter than it should be."""
+
+    path: str
+    reason: str
+    kept_s: float
+
+
+def hear(path: Path, settings: Settings) -> tuple[U8, str]:
+    """Return an MP3 as stored frames [n, 128], and what is wrong with it ("" if nothing).
+
+    Decoded second by second through the service's own mixer, resampler and features. Its every n-th frame is what
+    features with an n times larger hop give.
+    """
+    log_mel = StreamingLogMel(replace(SPEC, hop=SPEC.hop * settings.every))
+    parts = [np.empty((0, SPEC.n_mels), np.uint8)]
+    problem = ""
+    try:
+        with open_sound_file(path) as file:
+            resampler = Resampler(file.samplerate, SPEC.sample_rate_hz)
+            first = max(0, int((file.frames / file.samplerate - settings.seconds) / 2)) if settings.whole else 0
+        for block in islice(read_blocks(path, block_s=1.0), first, first + settings.seconds):
+            parts.append(to_bytes(log_mel.push(resampler.push(mix(block.samples)))))  # noqa: PERF401 - kept on errors
+    except AudioError as error:
+        problem = str(error).removeprefix(f"{path}: ").split(";")[0]
+    return np.concatenate(parts), problem
+
+
+def judge(levels: U8, problem: str, track: Track, settings: Settings) -> Broken | None:
+    """Tell whether ``levels``, all that could be heard of ``track``, are less than there should be."""
+    heard_s = len(levels) / settings.frames_per_second
+    wanted_s = min(float(settings.seconds), track.duration_s) - TOLERANCE_S
+    if heard_s < SHORTEST_S:
+        problem = problem or f"lasts {heard_s:.1f} s, {SHORTEST_S:.0f} s are needed"
+        return Broken(track.path, problem, 0.0)
+    if problem or heard_s < wanted_s:
+        return Broken(track.path, problem or "ends early", round(heard_s, 1))
+    return None
+
+
+def write_shard(folder: Path, number: int, tracks: list[Track], audio: Path, settings: Settings) -> None:
+    """Decode ``tracks`` one after another into one shard. Its list is written last: with it the shard is complete."""
+    numbers, lengths, broken = [], [], []
+    with replacing(shard_path(folder, number)) as draft, draft.open("wb") as file:
+        for track in tracks:
+            levels, problem = hear(audio / track.path, settings)
+            complaint = judge(levels, problem, track, settings)
+            if complaint:
+                broken.append(asdict(complaint))
+            if complaint is None or complaint.kept_s:
+                file.write(levels.tobytes())
+                numbers.append(track.number)
+                lengths.append(len(levels))
+    with replacing(_list_path(folder, number)) as draft:
+        draft.write_text(json.dumps({"numbers": numbers, "lengths": lengths, "broken": broken}))
+
+
+def _list_path(folder: Path, number: int) -> Path:
+    return shard_path(folder, number).with_suffix(".json")
+
+
+def is_complete(folder: Path, number: int, audio: Path) -> bool:
+    """Tell whether a shard was written to its end, and no MP3 that was missing then is there now."""
+    try:
+        found = _read_list(folder, number)
+        size = shard_path(folder, number).stat().st_size
+    except (OSError, ValueError):
+        return False
+    missing = [audio / row["path"] for row in found["broken"] if "No such file" in row["reason"]]
+    return bool(size == sum(found["lengths"]) * SPEC.n_mels) and not any(path.exists() for path in missing)
+
+
+def decode(tracks: list[Track], audio: Path, folder: Path, settings: Settings, *, jobs: int) -> int:
+    """Write the shards of ``tracks`` that are not complete yet; return how many shards there are."""
+    _keep_settings(folder, tracks, settings)
+    size = settings.shard_songs
+    shards = [tracks[first : first + size] for first in range(0, len(tracks), size)]
+    todo = [number for number in range(len(shards)) if not is_complete(folder, number, audio)]
+    done = len(tracks) - sum(len(shards[number]) for number in todo)
+    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_start)
+    try:
+        futures = {
+            pool.submit(write_shard, folder, number, shards[number], audio, settings): len(shards[number])
+            for number in todo
+        }
+        with tqdm(total=len(tracks), initial=done, unit="song", smoothing=0.05) as bar:
+            for future in as_completed(futures):
+                future.result()
+                bar.update(futures[future])
+    except BrokenProcessPool as error:
+        msg = "a decoding process was killed, perhaps for want of memory; run the command again to go on (fewer --jobs)"
+        raise ConfigError(msg) from error
+    except OSError as error:
+        msg = f"can't write to {folder}: {error.strerror}; mend that and run the command again to go on"
+        raise ConfigError(msg) from error
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    return len(shards)
+
+
+def _start() -> None:
+    """Begin a worker: it ends with its parent, however that ends, and leaves Ctrl-C to it."""
+    parent = parent_process()
+    if parent:
+        Thread(target=_end_after, args=(parent,), daemon=True).start()
+    sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - open as long as the process
+    os.dup2(sys.stderr.fileno(), 2)
+
+
+def _end_after(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
+
+
+def _keep_settings(folder: Path, tracks: list[Track], settings: Settings) -> None:
+    """Refuse to go on with other settings than a folder was begun with."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "settings.json"
+    state = {**asdict(settings), "songs": len(tracks), "feature": SPEC.digest}
+    if not path.exists():
+        with replacing(path) as draft:
+            draft.write_text(json.dumps(state))
+    elif json.loads(path.read_text()) != state:
+        msg = f"{folder} was begun with {path.read_text()}, now it would be {json.dumps(state)}; choose another --out"
+        raise ConfigError(msg)
+
+
+def index(
+    folder: Path,
+    shards: int,
+    tracks: list[Track],
+    labels: dict[int, str],
+    *,
+    archive: Archive,
+    dataset: str,
+    rate: float,
+) -> FrameSet:
+    """Join the lists of all shards to a set of those clips that have ``labels``."""
+    lists = [_read_list(folder, number) for number in range(shards)]
+    lengths = np.array([length for found in lists for length in found["lengths"]], np.int64)
+    starts = np.cumsum(lengths) - lengths
+    numbers = [number for found in lists for number in found["numbers"]]
+    rows = np.array([row for row, number in enumerate(numbers) if number in labels], np.int64)
+    by_number = {track.number: track for track in tracks}
+    kept = [by_number[numbers[row]] for row in rows]
+    return FrameSet(
+        level=Shards(folder, np.array([sum(found["lengths"]) for found in lists], np.int64)),
+        start=starts[rows],
+        length=lengths[rows],
+        frames_per_second=rate,
+        name=np.array([f"{track.number:06d}" for track in kept], np.str_),
+        dataset=np.full(len(kept), dataset),
+        label=np.array([labels[track.number] for track in kept], np.str_),
+        tags=np.array([archive.genres.tags(track) for track in kept], np.str_),
+        split=np.array([track.split for track in kept], np.str_),
+        group=np.array([track.group for track in kept], np.str_),
+        bpm=np.array([archive.tempi.get(track.number, np.nan) for track in kept], np.float32),
+    )
+
+
+def _read_list(folder: Path, number: int) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(_list_path(folder, number).read_text())
+    return found
+
+
+def list_broken(folder: Path, shards: int) -> list[Broken]:
+    """Write broken.csv from the lists of all shards; return its rows."""
+    rows = [Broken(**row) for number in range(shards) for row in _read_list(folder, number)["broken"]]
+    with replacing(folder / "broken.csv") as draft, draft.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, [field.name for field in fields(Broken)])
+        table.writeheader()
+        table.writerows(map(asdict, rows))
+    return rows
+
+
+def prepare(
+    audio: Path, metadata: Path, out: Path, *, settings: Settings, genres: str, name: str, jobs: int, unlabelled: bool
+) -> str:
+    """Prepare the archive in ``out``; return a summary of a few lines."""
+    archive = Archive(read_genres(metadata), read_tempi(metadata))
+    tracks = read_tracks(metadata, settings.subset)
+    if not any((audio / track.path).exists() for track in tracks):
+        first = tracks[0].path if tracks else "000/000002.mp3"
+        msg = f"none of the {len(tracks)} MP3s of subset {settings.subset} is in {audio}, not even {first}; "
+        raise ConfigError(msg + "give the unpacked folder with --audio, and --subset if its name does not say it")
+    folder = out / "fma"
+    shards = decode(tracks, audio, folder, settings, jobs=jobs)
+    chosen = archive.genres.chosen(genres)
+    labels = {track.number: archive.genres.label(track, chosen) for track in tracks}
+    known = labels if unlabelled else {number: label for number, label in labels.items() if label}
+    frames = index(
+        folder, shards, tracks, known, archive=archive, dataset=DATASETS[genres], rate=settings.frames_per_second
+    )
+    frames.save(out / f"{name}.npz")
+    broken = list_broken(folder, shards)
+    gone = sum(not row.kept_s for row in broken)
+    size_gb = sum(shard_path(folder, number).stat().st_size for number in range(shards)) / 1e9
+    splits, counts = (_counted(column) for column in (frames.split, frames.label))
+    return (
+        f"{name}: {len(frames)} clips of {len(tracks)} songs, {frames.total_s / 3600.0:.1f} h: {splits}\n"
+        f"  {counts}\n"
+        f"  {len(tracks) - gone - len(frames)} songs without exactly one of these genres left out\n"
+        f"  {gone} MP3s skipped, {len(broken) - gone} shorter than they should be: {folder / 'broken.csv'}\n"
+        f"  {size_gb:.3f} GB in {shards} shards, {settings.frames_per_second:g} frames a second: {folder}"
+    )
+
+
+def _counted(column: Strings) -> str:
+    return ", ".join(f"{value or 'none'} {count}" for value, count in Counter(map(str, column)).most_common())

@@ -1,0 +1,1 @@
+"""The genre task: labels, windows, network, scores, calibration, report."""

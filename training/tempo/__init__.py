@@ -1,0 +1,1 @@
+"""The tempo task: windows, network, scores, report."""

@@ -1,0 +1,222 @@
+"""Score tempo predictions: GTZAN's mel features through model and tracker, real audio through the whole Analyzer.
+
+A file's tempo is what `stream_analyzer.protocol.summary.Summary` makes of its events, as the program itself reports
+it; its mean is that of the average posterior. A row of the audio manifest that names no split counts for every split.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stream_analyzer.analysis.analyzer import Models
+from stream_analyzer.analysis.features import SPEC
+from stream_analyzer.analysis.manifest import Calibration, ModelInput, ModelManifest, ModelOutput
+from stream_analyzer.analysis.model import TfliteModel
+from stream_analyzer.analysis.tempo.tracker import TempoTracker
+from stream_analyzer.errors import AudioError, ConfigError
+from stream_analyzer.offline import analyze_file
+from stream_analyzer.protocol.summary import Summary
+from stream_analyzer.types import Tempo
+from training.data.dataset import last_frames
+from training.data.sources import audio_rows, genre_files, read_genre_file
+from training.tempo.score import octave_errors, right, scores, softmax
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from stream_analyzer.types import F32, F64
+
+HUMAN = ("gtzan",)  # data sets whose tempo is a person's; that of the others is exact
+JOBS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was found in one file. ``first_right_s`` is when a right tempo was first shown; infinite if never."""
+
+    truth: float
+    estimate: float
+    mean: float
+    first_right_s: float
+
+
+class Listening:
+    """A tempo model that remembers its posteriors, for `Models`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Load the model in ``folder``."""
+        self._model = TfliteModel(folder)
+        self.manifest = self._model.manifest
+        self.posteriors: list[F64] = []
+
+    def run(self, window: F32) -> F32:
+        """Run the model and keep what it said."""
+        logits = self._model.run(window)
+        self.posteriors.append(softmax(logits.astype(np.float64) / self.manifest.calibration.temperature))
+        return logits
+
+    def mean_bpm(self) -> float:
+        """Return the mean of the average posterior since the last call, NaN if there is none."""
+        heard, self.posteriors = self.posteriors, []
+        return float(np.mean(heard, axis=0) @ np.array(self.manifest.output.bpm)) if heard else float("nan")
+
+
+class NoGenre:
+    """Stands in for the genre model, which has no say in the tempo."""
+
+    manifest = ModelManifest(
+        name="none",
+        version="0",
+        task="genre",
+        file="none",
+        sha256="",
+        feature=SPEC,
+        input=ModelInput(frames=1, every=1, stride=500, min_frames=1),
+        output=ModelOutput(labels=("any",)),
+        calibration=Calibration(temperature=1.0),
+        time_constant_s=1.0,
+        metrics=[],
+        training={},
+    )
+
+    def run(self, window: F32) -> F32:
+        """Judge nothing."""
+        return np.zeros(2, np.float32) + 0.0 * window[0, :2]
+
+
+def judge(events: list[tuple[float, Tempo]], *, truth: float, mean: float) -> Judged:
+    """Sum up the tempi shown at their times in seconds."""
+    summary = Summary()
+    first = float("inf")
+    for time_s, tempo in events:
+        summary.add(tempo)
+        if bool(right(np.array(tempo.bpm), np.array(truth))):
+            first = min(first, time_s)
+    found = summary.tempo()
+    return Judged(truth, found["bpm"] if found else 0.0, mean, first)
+
+
+def judge_features(frames: F32, model: Listening, *, rate: float, truth: float) -> Judged:
+    """Run log-mel [frames, 128] at ``rate`` frames a second as a stream; tempi come out in true time."""
+    window = model.manifest.input
+    assumed = SPEC.frames_per_second / window.every
+    tracker = TempoTracker(model.manifest)
+    events = []
+    for end in np.arange(window.min_frames, len(frames) + 0.5, window.stride / window.every):
+        heard = frames[: round(end)]
+        tempo = tracker.update(
+            lambda count, heard=heard: model.run(last_frames(heard[-count:], window.frames)),  # type: ignore[misc]
+            time_s=round(end) / assumed,
+        )
+        scaled = tuple(replace(other, bpm=other.bpm * rate / assumed) for other in tempo.alternatives)
+        tempo = replace(tempo, bpm=tempo.bpm * rate / assumed, alternatives=scaled)
+        events.append((round(end) / rate, tempo))
+    return judge(events, truth=truth, mean=model.mean_bpm() * rate / assumed)
+
+
+def judge_audio(path: Path, model: Listening, *, truth: float) -> Judged:
+    """Run an audio file through the Analyzer."""
+    models = Models(genre=NoGenre(), tempo=model)  # type: ignore[arg-type]
+    events = [event for _, found in analyze_file(path, models) for event in found if isinstance(event, Tempo)]
+    return judge([(tempo.time_s, tempo) for tempo in events], truth=truth, mean=model.mean_bpm())
+
+
+def report(judged: list[Judged]) -> dict[str, Any]:
+    """Return the metrics of one data set."""
+    truth, estimate, mean, first = (
+        np.array([getattr(one, name) for one in judged]) for name in ("truth", "estimate", "mean", "first_right_s")
+    )
+    median_s = float(np.median(first))
+    return {
+        **scores(estimate, truth, mean),
+        "octave_errors": octave_errors(estimate, truth),
+        "first_right_s": median_s if np.isfinite(median_s) else None,
+        "never_right": int(np.isinf(first).sum()),
+    }
+
+
+def evaluate(folder: Path, *, data: Path, split: str) -> dict[str, Any]:
+    """Score the int8 model in ``folder`` on the feature files and the audio manifest that ``data`` holds."""
+    judged = judge_all(folder, data=data, split=split)
+    return {name: {"split": split, **_report_readable(found)} for name, found in judged.items()}
+
+
+def judge_all(folder: Path, *, data: Path, split: str) -> dict[str, list[Judged | str]]:
+    """Judge every file of ``split``, by data set; a string says why a file could not be read."""
+    TfliteModel(folder)  # a model that can't be used is told here, in one line, not by a worker
+    tasks: dict[str, list[tuple[Any, ...]]] = {}
+    for found in (_feature_tasks, _audio_tasks):
+        tasks |= found(data, split)
+    if not tasks:
+        msg = f"no gtzan_mel*.npz and no manifest.csv with rows of split {split!r} in {data}"
+        raise ConfigError(msg)
+    with get_context("spawn").Pool(JOBS, initializer=_start, initargs=(folder,)) as pool:
+        return {name: pool.map(_judge, rows, chunksize=8) for name, rows in tasks.items() if rows}
+
+
+def _report_readable(found: list[Judged | str]) -> dict[str, Any]:
+    """Report on what could be read; the rest is named on standard error and counted as ``unreadable``."""
+    problems = [one for one in found if isinstance(one, str)]
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    readable = [one for one in found if isinstance(one, Judged)]
+    return {**(report(readable) if readable else {"n": 0}), "unreadable": len(problems)}
+
+
+def _feature_tasks(data: Path, split: str) -> dict[str, list[tuple[Any, ...]]]:
+    try:
+        paths = [path for path in genre_files(data) if path.name.startswith("gtzan_mel")]
+    except ConfigError:
+        return {}
+    tasks = {}
+    for path in paths:
+        with np.load(path, allow_pickle=False) as file:
+            spacing = float(np.diff(file["frame_index"]).mean())
+        clips = read_genre_file(path)
+        rows = np.flatnonzero((clips.split == split) & np.isfinite(clips.bpm))
+        rate = 22_050 / 512 / spacing
+        tasks[path.stem] = [("features", clips.clip(int(row)), rate, float(clips.bpm[row])) for row in rows]
+    return tasks
+
+
+def _audio_tasks(data: Path, split: str) -> dict[str, list[tuple[Any, ...]]]:
+    try:
+        folder, rows = audio_rows(data)
+    except ConfigError:
+        return {}
+    tasks: dict[str, list[tuple[Any, ...]]] = {"exact_songs": [], "gtzan_audio": []}
+    for row in rows:
+        if row["bpm"] and row["split"] in ("", split):
+            name = "gtzan_audio" if row["dataset"] in HUMAN else "exact_songs"
+            tasks[name].append(("audio", folder / row["path"], float(row["bpm"])))
+    return tasks
+
+
+_model: Listening | None = None
+
+
+def _start(folder: Path) -> None:
+    global _model  # noqa: PLW0603 - one model a worker process, loaded once
+    _model = Listening(folder)
+
+
+def _judge(task: tuple[Any, ...]) -> Judged | str:
+    """Judge one file in a worker; why it can't be read, if so."""
+    if _model is None:
+        msg = "worker was not started"
+        raise RuntimeError(msg)
+    match task:
+        case ("features", frames, rate, truth):
+            return judge_features(frames, _model, rate=rate, truth=truth)
+        case ("audio", path, truth):
+            try:
+                return judge_audio(path, _model, truth=truth)
+            except AudioError as error:
+                return str(error)
+    msg = f"unknown task {task[0]!r}"
+    raise ValueError(msg)
