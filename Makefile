@@ -26,7 +26,7 @@ check: $(VENV)/dev.done tests/web/node_modules
 # Rewrites what tests compare against: the demo set and the page's picture. Needs mma, fluidsynth and chromium.
 golden: system-packages $(VENV)/dev.done
 	$(BIN)/python -m training.music.demo
-	$(BIN)/python -m tests.pictures
+	$(BIN)/python -m tests.support.pictures
 
 # Sound server, browser and synthesizer for the tests; only where this may be done without asking.
 system-packages:

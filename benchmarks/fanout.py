@@ -27,8 +27,8 @@ from urllib.request import urlopen
 import psutil
 from websockets.sync.client import connect
 
-from tests import pulse
-from tests.real_process import ROOT, serve
+from tests.support import pulse
+from tests.support.real_process import ROOT, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

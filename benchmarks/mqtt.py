@@ -34,7 +34,7 @@ from stream_analyzer.serving.mqtt.sink import RETAINED, MqttSink
 from stream_analyzer.settings.readers import MqttAddress
 from stream_analyzer.sound.files import SourceInfo
 from stream_analyzer.system.resources import DEMO_FILE, resource_folder
-from tests.mosquitto import Mosquitto, text
+from tests.support.mosquitto import Mosquitto, text
 
 if TYPE_CHECKING:
     from stream_analyzer.protocol.encode import Message

@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests import chromium
-from tests.real_process import ROOT, serve
-from tests.scripted import HELLO, SESSION, Scripted, set_so_far
+from tests.support import chromium
+from tests.support.real_process import ROOT, serve
+from tests.support.scripted import HELLO, SESSION, Scripted, set_so_far
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, CDPSession, Page

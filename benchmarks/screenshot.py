@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tests import chromium
-from tests.real_process import ROOT, serve
+from tests.support import chromium
+from tests.support.real_process import ROOT, serve
 
 LIMIT_MS = 180_000.0
 READY = """from => document.getElementById("clock").textContent >= from

@@ -2,97 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
-import numpy as np
 import pytest
 import soundfile
 import yaml
 
-from stream_analyzer.analysis.analyzer import Models
-from stream_analyzer.analysis.features import SPEC
-from stream_analyzer.analysis.manifest import Calibration, ModelInput, ModelManifest, ModelOutput
-from tests import chromium
-from tests.scripted import Scripted
+from tests.support import chromium
+from tests.support.fakes import SONG_RATE_HZ, drum_loop, make_fakes
+from tests.support.scripted import Scripted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser, Page
 
-    from stream_analyzer.analysis.model import TfliteModel
-    from stream_analyzer.types import F32
+    from stream_analyzer.analysis.analyzer import Models
 
 ROOT = Path(__file__).parent.parent
 BROWSER_LIMIT_MS = 30_000.0
-SONG_RATE_HZ = 44_100
-LABELS = ("Rock", "Jazz", "Techno")
-BPM_BINS = tuple(float(bpm) for bpm in np.geomspace(30.0, 300.0, 120))
-
-
-@dataclass
-class FakeModel:
-    """Stands for a `TfliteModel`: the logits are simple functions of the window, so they move with the sound."""
-
-    manifest: ModelManifest
-    runs: int = 0
-
-    def run(self, window: F32) -> F32:
-        self.runs += 1
-        assert window.shape == (self.manifest.input.frames, SPEC.n_mels)
-        assert np.isfinite(window).all()
-        loud = window.mean(axis=0)
-        picks = np.linspace(0, SPEC.n_mels - 1, self.manifest.output.size).astype(int)
-        logits: F32 = (loud[picks] - loud.mean()).astype(np.float32)
-        return logits
-
-
-def fake_model(task: str, *, frames: int = 125) -> FakeModel:
-    output = ModelOutput(labels=LABELS) if task == "genre" else ModelOutput(bpm=BPM_BINS)
-    manifest = ModelManifest(
-        name=task,
-        version="0",
-        task=cast("Any", task),
-        file="model.tflite",
-        sha256="0" * 64,
-        feature=SPEC,
-        input=ModelInput(frames=frames, every=4, stride=50 if task == "genre" else 25, min_frames=38),
-        output=output,
-        calibration=Calibration(temperature=1.0),
-        time_constant_s=4.0,
-        metrics=[],
-        training={},
-    )
-    return FakeModel(manifest)
-
-
-def make_fakes() -> Models:
-    return Models(genre=cast("TfliteModel", fake_model("genre")), tempo=cast("TfliteModel", fake_model("tempo")))
 
 
 @pytest.fixture
 def models() -> Models:
     """Models that need no file."""
     return make_fakes()
-
-
-def drum_loop(seconds: float, *, bpm: float = 120.0, rate_hz: int = 22_050, channels: int = 1, seed: int = 1) -> F32:
-    """Return kick, snare and hat in four-four with a bass note, float32 [n, channels]."""
-    rng = np.random.default_rng(seed)
-    time = np.arange(round(seconds * rate_hz)) / rate_hz
-    position = time * bpm / 60.0
-    since_beat = (position % 1.0) * 60.0 / bpm
-    since_eighth = (position * 2.0 % 1.0) * 30.0 / bpm
-    noise = rng.standard_normal(time.size)
-    kick = np.sin(2.0 * np.pi * 55.0 * since_beat) * np.exp(-since_beat * 18.0)
-    snare = noise * np.exp(-since_beat * 25.0) * (position % 2.0 >= 1.0)
-    hat = np.diff(noise, prepend=0.0) * np.exp(-since_eighth * 60.0)
-    bass = np.sin(2.0 * np.pi * 110.0 * time)
-    mono = 0.5 * kick + 0.2 * snare + 0.05 * hat + 0.1 * bass
-    return np.repeat(mono.astype(np.float32)[:, None], channels, axis=1)
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.conftest import drum_loop
-from tests.one_command import Command, plain_command, run_flags
-from tests.real_process import COMMAND, environment, run_command
+from tests.support.fakes import drum_loop
+from tests.support.one_command import Command, plain_command, run_flags
+from tests.support.real_process import COMMAND, environment, run_command
 
 if TYPE_CHECKING:
     from pathlib import Path

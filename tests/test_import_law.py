@@ -1,38 +1,38 @@
-"""Who may import whom: pure <- model, analyzer <- I/O <- pipeline <- command line; training never from serving."""
+"""Who may import whom: a folder imports only folders below it, and some libraries have one user alone."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "stream_analyzer"
-OURS = {path.stem: path for path in PACKAGE.glob("*.py")}
-PURE = {
-    "errors", "types", "features", "manifest", "resample", "steps", "level", "rolling", "smoothing", "genre", "tempo",
-    "messages", "wire", "subscription", "summary", "history", "backoff", "home_assistant", "access",
-    "onsets", "tempo_bins", "tempo_change",
-}  # fmt: skip
-CORE = PURE | {"native", "model", "analyzer"}
-IO = {
-    "block_queue", "hub", "fanout", "threads", "sources", "capture", "web_server", "offline", "resources", "config",
-    "values", "endpoint", "following", "client", "live_line", "mqtt", "osc", "monitor",
-    "guard", "login", "assembly",
-}  # fmt: skip
-TOP = {"pipeline", "cli", "__main__", "__init__"}
-FORBIDDEN_IN_CORE = {"asyncio", "threading", "socket", "time", "sounddevice", "soundfile", "websockets", "aiomqtt"}
+ROOT = Path(__file__).parent.parent
+# From the bottom up. A file beside the folders may know them all; those below know it if it knows nothing above them.
+FOLDERS = {
+    "stream_analyzer": ("system", "analysis", "sound", "protocol", "serving", "client", "settings"),
+    "training": ("data", "music", "nets", "genre", "tempo", "studies"),
+}
+WITHOUT_IO = ("analysis", "protocol")
+IO = {"asyncio", "threading", "socket", "time", "sounddevice", "soundfile", "websockets", "aiomqtt"}
 USERS = {
-    "sounddevice": {"capture"},
-    "ai_edge_litert": {"model"},
-    "aiomqtt": {"mqtt"},
-    "pythonosc": {"osc"},
-    "prometheus_client": {"monitor"},
-    "websockets": {"web_server", "guard", "fanout", "client", "endpoint"},
+    "sounddevice": "stream_analyzer.sound.device",
+    "ai_edge_litert": "stream_analyzer.analysis.model",
+    "aiomqtt": "stream_analyzer.serving.mqtt",
+    "pythonosc": "stream_analyzer.serving.osc",
+    "prometheus_client": "stream_analyzer.serving.monitor",
 }
 NEVER = {"tensorflow", "tf_keras", "keras", "librosa", "scipy", "training"}
+
+FILES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+    for package in FOLDERS
+    for path in (ROOT / package).rglob("*.py")
+}
+SERVICE = sorted(name for name in FILES if name.startswith("stream_analyzer"))
 
 
 def imports(path: Path) -> set[str]:
@@ -50,51 +50,61 @@ def imports(path: Path) -> set[str]:
             continue
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module == "stream_analyzer":
-            found |= {f"stream_analyzer.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module)
+            inner = {f"{node.module}.{alias.name}" for alias in node.names} & set(FILES)
+            found |= inner or {node.module}
     return found
 
 
-def own(path: Path) -> set[str]:
-    parts = (name.split(".") for name in imports(path))
-    return {name[1] for name in parts if name[0] == "stream_analyzer" and len(name) > 1} & set(OURS)
+IMPORTS = {name: imports(path) for name, path in FILES.items()}
 
 
-def foreign(path: Path) -> set[str]:
-    return {name.split(".")[0] for name in imports(path)}
+def folder(module: str) -> str:
+    """Return the folder of a module, empty for a file beside the folders."""
+    package, *rest = module.split(".")
+    return rest[0] if rest and rest[0] in FOLDERS.get(package, ()) else ""
 
 
-def test_every_file_has_its_place() -> None:
-    assert set(OURS) == CORE | IO | TOP
+@cache
+def height(module: str) -> int:
+    """Return the place of a module's folder; a file beside the folders stands as high as what it imports."""
+    package = module.split(".", maxsplit=1)[0]
+    if folder(module):
+        return FOLDERS[package].index(folder(module))
+    return max((height(name) for name in IMPORTS.get(module, ()) if name.startswith(f"{package}.")), default=-1)
 
 
-@pytest.mark.parametrize("name", sorted(CORE))
-def test_the_core_knows_no_io(name: str) -> None:
-    assert not foreign(OURS[name]) & FORBIDDEN_IN_CORE
-    assert own(OURS[name]) <= CORE
+def foreign(name: str) -> set[str]:
+    return {module.split(".")[0] for module in IMPORTS[name]}
 
 
-@pytest.mark.parametrize("name", sorted(PURE))
-def test_pure_files_know_pure_files_only(name: str) -> None:
-    assert own(OURS[name]) <= PURE
+@pytest.mark.parametrize("package", FOLDERS)
+def test_every_folder_has_its_place(package: str) -> None:
+    found = {path.parent.name for path in (ROOT / package).glob("*/__init__.py")}
+    assert found == set(FOLDERS[package])
 
 
-@pytest.mark.parametrize("name", sorted(IO))
-def test_io_does_not_know_the_pipeline(name: str) -> None:
-    assert not own(OURS[name]) & TOP
+@pytest.mark.parametrize("name", [name for name in sorted(FILES) if folder(name)])
+def test_a_folder_imports_only_folders_below_it(name: str) -> None:
+    package = name.split(".", maxsplit=1)[0]
+    own = {imported for imported in IMPORTS[name] if imported.startswith(f"{package}.")}
+    assert {imported for imported in own if height(imported) > height(name)} == set()
 
 
-@pytest.mark.parametrize("name", sorted(OURS))
+@pytest.mark.parametrize("name", SERVICE)
 def test_libraries_have_few_users(name: str) -> None:
-    used = foreign(OURS[name])
+    used = foreign(name)
     assert not used & NEVER
-    assert all(name in USERS[library] for library in used & set(USERS))
+    assert all(f"{name}.".startswith(f"{USERS[library]}.") for library in used & set(USERS))
+
+
+@pytest.mark.parametrize("name", [name for name in SERVICE if folder(name) in WITHOUT_IO])
+def test_analysis_and_protocol_know_no_io(name: str) -> None:
+    assert not foreign(name) & IO
 
 
 def test_serving_loads_neither_tensorflow_nor_librosa() -> None:
-    modules = ", ".join(f"stream_analyzer.{name}" for name in sorted(OURS) if not name.startswith("__"))
+    modules = ", ".join(name for name in SERVICE if not name.endswith("__main__"))
     check = f"import sys, {modules}; print(*sorted({{m.split('.')[0] for m in sys.modules}} & {NEVER!r}))"
-    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == ""

@@ -16,9 +16,9 @@ import pytest
 import soundfile
 
 from stream_analyzer.system.resources import DEMO_FILE
-from tests.conftest import SONG_RATE_HZ as RATE_HZ
-from tests.conftest import drum_loop
-from tests.real_process import COMMAND, ROOT, run_command, serve, state_is
+from tests.support.fakes import SONG_RATE_HZ as RATE_HZ
+from tests.support.fakes import drum_loop
+from tests.support.real_process import COMMAND, ROOT, run_command, serve, state_is
 
 if TYPE_CHECKING:
     from collections.abc import Callable

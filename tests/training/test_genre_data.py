@@ -12,10 +12,7 @@ from stream_analyzer.analysis.features import SPEC
 from stream_analyzer.analysis.manifest import ModelInput
 from stream_analyzer.errors import ConfigError
 from training.data import sources
-from training.genre import augment
-from training.genre.augment import Augmentation
-from training.genre.data import Clips, GenreWindows, Mix, held_out
-from training.genre.labels import (
+from training.data.genres import (
     KNOWN,
     LABELS,
     SUB_GENRES,
@@ -25,6 +22,9 @@ from training.genre.labels import (
     tagged_index,
     taught_mask,
 )
+from training.genre import augment
+from training.genre.augment import Augmentation
+from training.genre.data import Clips, GenreWindows, Mix, held_out
 from training.genre.scores import calibration_error, scores, truth_of
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import pytest
 import tensorflow as tf
 import tf_keras as keras
 
+from training.data.genres import LABELS
 from training.genre import net as genre_net
 from training.genre import textures
-from training.genre.labels import LABELS
 from training.nets import blocks
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from stream_analyzer.analysis.features import SPEC
 from stream_analyzer.analysis.manifest import Calibration, ModelInput, ModelManifest, ModelOutput, SubGenre
 from stream_analyzer.errors import ConfigError
 from training.data.dataset import FrameSet, pack
+from training.data.genres import LABELS
 from training.figures import learning_curve
-from training.genre.labels import LABELS
 from training.genre.report import confusion
 from training.genre.scores import JudgedClips, calibration_error, reliability
 from training.genre.tables import Judge, shown_sub_genre, tables

@@ -1,5 +1,5 @@
 // How two pictures differ, seen from far: both are averaged over cells, so that hairlines and fonts make no difference.
-// Evaluated by tests/pictures.py in an empty page.
+// Evaluated by tests/support/pictures.py in an empty page.
 async ([before, after]) => {
   const CELL = 20;
   const cells = async (base64) => {

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stream_analyzer.errors import ConfigError
-from training.genre.labels import KNOWN
+from training.data.genres import KNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ import numpy as np
 
 from stream_analyzer.analysis.genre.tracker import logit, sigmoid, softmax
 from training.data.dataset import live_windows
-from training.genre.labels import LABELS, sub_genre_flags
+from training.data.genres import LABELS, sub_genre_flags
 from training.genre.scores import calibration_error, clip_logits, restrict, truth_of
 
 if TYPE_CHECKING:

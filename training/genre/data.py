@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from stream_analyzer.analysis.features import SPEC, StreamingLogMel
 from training.data.dataset import FrameSet, from_bytes, last_frames, load_frame_set, to_bytes
+from training.data.genres import LABELS, SUB_GENRES, label_index, sub_genre_flags, tagged_index, taught_mask
 from training.genre import augment
-from training.genre.labels import LABELS, SUB_GENRES, label_index, sub_genre_flags, tagged_index, taught_mask
 from training.task import Batch
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from stream_analyzer.analysis.model import TfliteModel
 from stream_analyzer.errors import ConfigError
+from training.data.genres import LABELS
 from training.data.sources import genre_files, read_genre_file
 from training.genre import evaluate_sound
-from training.genre.labels import LABELS
 from training.genre.scores import CLIP_STEP, judge, scores, truth_of
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from stream_analyzer.errors import AudioError, ConfigError
 from stream_analyzer.system.resources import resource_folder
 from stream_analyzer.types import AudioBlock, Genre
 from training.data.dataset import live_windows
+from training.data.genres import LABELS
 from training.data.sources import audio_rows, genre_files, list_audio, read_genre_file
 from training.genre.data import held_out, not_music, perhaps_music
-from training.genre.labels import LABELS
 from training.genre.scores import scores, truth_of
 
 if TYPE_CHECKING:

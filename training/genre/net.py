@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tf_keras as keras
 
+from training.data.genres import KNOWN, LABELS
 from training.genre import textures
-from training.genre.labels import KNOWN, LABELS
 from training.nets.blocks import Change, Clip, Difference, Glide, Join, relative_level
 
 if TYPE_CHECKING:

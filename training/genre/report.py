@@ -13,8 +13,8 @@ from matplotlib import pyplot as plt
 
 from stream_analyzer.analysis.model import TfliteModel
 from training.data.dataset import load_frame_set
+from training.data.genres import KNOWN, LABELS, label_index
 from training.figures import Sources, learning_curve, logged, spectrograms
-from training.genre.labels import KNOWN, LABELS, label_index
 from training.genre.scores import (
     CLIP_STEP,
     ECE_BINS,

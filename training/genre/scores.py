@@ -14,7 +14,7 @@ import numpy as np
 from stream_analyzer.analysis.genre.tracker import softmax
 from stream_analyzer.errors import ConfigError
 from training.data.dataset import windows_of
-from training.genre.labels import KNOWN, LABELS, known_mask, label_index
+from training.data.genres import KNOWN, LABELS, known_mask, label_index
 from training.task import served
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class JudgedClips:
 
     @property
     def dataset(self) -> str:
-        """Name in `training.genre.labels.KNOWN`."""
+        """Name in `training.data.genres.KNOWN`."""
         return str(self.clips.dataset[0])
 
     def posteriors(self) -> list[F32]:
@@ -142,7 +142,7 @@ def scores(per_clip: list[F32], truth: Integers, *, dataset: str, stride: int, t
     truth
         Label index of each clip.
     dataset
-        Name in `training.genre.labels.KNOWN`.
+        Name in `training.data.genres.KNOWN`.
     stride
         Every ``stride``-th window is one that does not overlap the one before.
     temperature

@@ -14,7 +14,7 @@ from sklearn.metrics import average_precision_score
 
 from stream_analyzer.analysis.genre.tracker import sigmoid, softmax
 from training.data.fma import STUDY_GENRES
-from training.genre.labels import KNOWN, SUB_GENRES, label_index
+from training.data.genres import KNOWN, SUB_GENRES, label_index
 from training.genre.scores import clip_posterior
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from stream_analyzer.analysis.features import SPEC, StreamingLogMel
 from stream_analyzer.analysis.manifest import Calibration, ModelInput, ModelOutput, SubGenre
 from training.cards import fill_card
 from training.data.dataset import from_bytes, last_frames
+from training.data.genres import KNOWN, LABELS, SUB_GENRES
 from training.genre.augment import Augmentation
 from training.genre.calibration import (
     label_temperature,
@@ -25,7 +26,6 @@ from training.genre.calibration import (
     tagged_clips,
 )
 from training.genre.data import GenreWindows, Mix
-from training.genre.labels import KNOWN, LABELS, SUB_GENRES
 from training.genre.net import genre_net, standardise
 from training.genre.scores import clip_logits, scores, truth_of
 

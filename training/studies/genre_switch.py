@@ -20,8 +20,8 @@ from stream_analyzer.analysis.model import TfliteModel
 from stream_analyzer.analysis.smoothing import RollingMean
 from stream_analyzer.errors import ConfigError
 from training.data.dataset import live_windows
+from training.data.genres import LABELS
 from training.data.sources import genre_files, read_genre_file
-from training.genre.labels import LABELS
 from training.genre.scores import calibration_error, restrict, truth_of
 
 if TYPE_CHECKING:

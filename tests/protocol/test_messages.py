@@ -1,0 +1,159 @@
+"""Events on the wire: every message as the schema says, the binary spectrum to the byte."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from jsonschema import ValidationError
+
+from stream_analyzer.analysis.analyzer import Analyzer
+from stream_analyzer.protocol.decode import KINDS, SPECTRUM_HEADER, decode
+from stream_analyzer.protocol.encode import Encoder
+from stream_analyzer.protocol.summary import Summary, Timeline
+from stream_analyzer.sound.files import SourceInfo
+from stream_analyzer.types import Alternative, AudioBlock, Genre, Level, Score, Spectrum, Status, Tempo
+from tests.support.fakes import drum_loop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stream_analyzer.analysis.analyzer import Models
+
+TEMPO = Tempo(12.3456, 127.9249, 0.83333, "locked", 0.0, (Alternative(63.96, 0.31),))
+GENRE = Genre(
+    12.3, "Jazz", 0.7, "music", 0.0, 0.98, tuple(Score(f"g{i}", 0.1) for i in range(9)), Score("Swing", 0.66666)
+)
+
+
+def body(payload: str | bytes) -> dict[str, Any]:
+    message: dict[str, Any] = json.loads(payload)
+    return message
+
+
+def test_tempo_message_is_exactly_this() -> None:
+    encoder = Encoder("k3f9ab")
+    encoder.encode(Level(0.1, -20.0, -3.0, clipping=False))
+    assert body(encoder.encode(TEMPO).payload) == {
+        "v": 1,
+        "type": "tempo",
+        "session": "k3f9ab",
+        "seq": 2,
+        "nth": 1,
+        "time_s": 12.346,
+        "data": {
+            "bpm": 127.92,
+            "confidence": 0.8333,
+            "state": "locked",
+            "age_s": 0.0,
+            "alternatives": [{"bpm": 63.96, "salience": 0.31}],
+        },
+    }
+
+
+def test_genre_message_is_exactly_this(validate: Callable[[dict[str, Any]], None]) -> None:
+    message = body(Encoder("abcdef").encode(GENRE).payload)
+    assert message["data"] == {
+        "label": "Jazz",
+        "sub_genre": {"label": "Swing", "p": 0.6667},
+        "confidence": 0.7,
+        "state": "music",
+        "age_s": 0.0,
+        "music": 0.98,
+        "top": [{"label": f"g{i}", "p": 0.1} for i in range(5)],
+    }
+    validate(message)
+
+
+def test_what_never_was_music_has_no_label(validate: Callable[[dict[str, Any]], None]) -> None:
+    rejected = replace(GENRE, label=None, confidence=0.0, state="not_music", music=0.02, sub_genre=None)
+    message = body(Encoder("abcdef").encode(rejected).payload)
+    assert (message["data"]["label"], message["data"]["sub_genre"]) == (None, None)
+    validate(message)
+
+
+def test_spectrum_frame_to_the_byte() -> None:
+    levels = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    frame = Encoder("abcdef").encode(Spectrum(1.5, levels)).payload
+    assert isinstance(frame, bytes)
+    assert SPECTRUM_HEADER.size == 24
+    assert frame.hex(" ") == "01 01 03 00 02 00 01 00 01 00 00 00 00 00 00 00 00 00 00 00 00 00 f8 3f 00 01 02 03 04 05"
+
+
+def test_all_messages_of_a_session_keep_the_schema(models: Models, validate: Callable[[dict[str, Any]], None]) -> None:
+    analyzer, encoder, summary = Analyzer(models), Encoder("0123ab"), Summary()
+    source = SourceInfo("file", "a song.flac", 44_100, 2)
+    started_at = "2026-11-23T12:00:00+00:00"
+    messages = [encoder.hello(source=source, models=models, started_at=started_at, tempo_range=(90.0, 180.0))]
+    events = analyzer.feed(AudioBlock(drum_loop(8.0), 22_050))
+    events += analyzer.device_lost("gone") + analyzer.end()
+    for event in events:
+        summary.add(event)
+        messages.append(encoder.encode(event))
+    messages.append(encoder.summary(summary.to_dict(), time_s=8.0))
+    texts = [body(message.payload) for message in messages if message.kind != "spectrum"]
+    assert {text["type"] for text in texts} == {"hello", "tempo", "genre", "level", "status", "summary"}
+    for text in texts:
+        validate(text)
+    assert len(messages) - 1 == texts[-1]["seq"], "one count for all kinds"
+    for kind in KINDS:
+        decoded = [decode(message.payload) for message in messages if message.kind == kind]
+        assert [found and found.nth for found in decoded] == list(
+            range(kind != "hello", len(decoded) + (kind != "hello"))
+        )
+
+
+@pytest.mark.parametrize("change", [{"type": "rumour"}, {"v": 2}, {"seq": -1}, {"extra": 1}, {"data": {"bpm": 120.0}}])
+def test_the_schema_refuses_what_it_should(validate: Callable[[dict[str, Any]], None], change: dict[str, Any]) -> None:
+    message = body(Encoder("abcdef").encode(TEMPO).payload)
+    validate(message)
+    with pytest.raises((ValidationError, AssertionError)):
+        validate(message | change)
+
+
+def test_summary_of_nothing() -> None:
+    assert Summary().to_dict() == {"duration_s": 0.0, "tempo": None, "genre": None, "music": 0.0}
+
+
+def test_summary_takes_the_tempo_most_evidence_supports() -> None:
+    summary = Summary()
+    for i in range(20):
+        summary.add(Tempo(float(i), 128.0 + 0.1 * (i % 3), 0.8, "locked", 0.0, (Alternative(64.0, 0.5),)))
+    summary.add(Tempo(21.0, 64.0, 0.9, "locked", 0.0, ()))
+    summary.add(Tempo(22.0, 99.0, 1.0, "holding", 3.0, ()))
+    tempo = summary.tempo()
+    assert tempo is not None
+    assert tempo["bpm"] == pytest.approx(128.1)
+    assert tempo["confidence"] == pytest.approx(0.8 * 20 / 21, abs=1e-3)
+    assert tempo["alternatives"] == [{"bpm": 64.0, "salience": pytest.approx((20 * 0.4 + 0.9) / 16.0, abs=1e-3)}]
+    assert summary.duration_s == 22.0
+
+
+def test_summary_counts_as_music_what_was_judged_so() -> None:
+    summary = Summary()
+    for state in ("music", "music", "searching", "holding", "not_music"):
+        scores = (Score("Jazz", 0.7), Score("Rock", 0.3)) if state != "not_music" else (Score("Rock", 1.0),)
+        summary.add(Genre(1.0, "Jazz", 0.7, state, 0.0, 0.9, scores))
+    assert summary.music() == 0.4
+    assert summary.genre() == {"label": "Jazz", "confidence": 0.7, "scores": {"Jazz": 0.7, "Rock": 0.3}}
+
+
+def test_timeline_has_a_row_for_every_update() -> None:
+    timeline = Timeline()
+    for event in (TEMPO, GENRE, Status(1.0, "live", "", 0.0, 0.0, 0, 0)):
+        timeline.add(event)
+    assert timeline.to_dict() == {
+        "tempo": [{"time_s": 12.346, "bpm": 127.92, "confidence": 0.8333, "state": "locked"}],
+        "genre": [
+            {
+                "time_s": 12.3,
+                "label": "Jazz",
+                "sub_genre": {"label": "Swing", "p": 0.6667},
+                "confidence": 0.7,
+                "state": "music",
+            }
+        ],
+    }

@@ -1,0 +1,1 @@
+"""What tests share: generated sounds, fake models, real processes, brokers, browsers and sound servers."""
