@@ -31,8 +31,8 @@ from stream_analyzer.offline import analyze_file
 from stream_analyzer.protocol.encode import Encoder
 from stream_analyzer.serving.hub import Hub
 from stream_analyzer.serving.mqtt.sink import RETAINED, MqttSink
-from stream_analyzer.settings.readers import MqttAddress
-from stream_analyzer.sound.files import SourceInfo
+from stream_analyzer.sound.source import SourceInfo
+from stream_analyzer.system.address import MqttAddress
 from stream_analyzer.system.resources import DEMO_FILE, resource_folder
 from tests.support.mosquitto import Mosquitto, text
 

@@ -127,7 +127,7 @@ def main() -> None:
     parser.add_argument("--hours", type=int, default=NIGHT_H, help=f"hours of the simulated night (default: {NIGHT_H})")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args()
-    files = [path for path in (ROOT / "web").iterdir() if path.suffix in (".html", ".css", ".js")]
+    files = [path for path in (ROOT / "web").rglob("*") if path.suffix in (".html", ".css", ".js")]
     result: dict[str, Any] = {
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[0]:.1f}",
         "page_bytes": sum(path.stat().st_size for path in files),

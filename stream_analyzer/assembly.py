@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from stream_analyzer.serving.mqtt.sink import MqttSink
     from stream_analyzer.serving.osc import OscSink
     from stream_analyzer.settings.config import Settings
-    from stream_analyzer.sound.files import AudioSource
+    from stream_analyzer.sound.source import AudioSource
 
 _DEFAULT_RATE_HZ = 44_100
 _DEFAULT_CHANNELS = 2
@@ -32,7 +32,8 @@ def load_models(settings: Settings) -> Models:
 
 def choose_source(settings: Settings, *, note: Callable[[str], None]) -> AudioSource:
     """Return where the sound comes from; ``note`` is told when that is not what was hoped for."""
-    from stream_analyzer.sound.files import FileSource, PcmSource  # noqa: PLC0415
+    from stream_analyzer.sound.files import FileSource  # noqa: PLC0415
+    from stream_analyzer.sound.pcm import PcmSource  # noqa: PLC0415
     from stream_analyzer.system.resources import DEMO_FILE  # noqa: PLC0415
 
     match settings.input:

@@ -1,5 +1,5 @@
 // node follow.mjs, from Node 22 on; before that: node --experimental-websocket follow.mjs
-import { subscribe } from "../../web/client.js";
+import { subscribe } from "../../web/client/client.js";
 
 for await (const { type, time_s, data } of subscribe("ws://127.0.0.1:8765/ws", { types: ["tempo", "genre"] })) {
   switch (type) {

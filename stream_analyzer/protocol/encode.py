@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from stream_analyzer.analysis.analyzer import Models
     from stream_analyzer.protocol.subscription import Place
-    from stream_analyzer.sound.files import SourceInfo
+    from stream_analyzer.sound.source import SourceInfo
     from stream_analyzer.types import TempoRange
 
 TOP_GENRES = 5

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from stream_analyzer.protocol.decode import WireEvent
     from stream_analyzer.serving.hub import Hub
-    from stream_analyzer.settings.readers import Address
+    from stream_analyzer.system.address import Address
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from stream_analyzer.settings.readers import ENV_PREFIX
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from stream_analyzer.settings.readers import Address, MqttAddress
+    from stream_analyzer.system.address import Address, MqttAddress
 
 PCM_FORMATS = ("s16le", "f32le")
 _CREDENTIALS = re.compile(r"(//|['\"]).*@")

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from stream_analyzer.errors import ConfigError
-from stream_analyzer.serving.web.access import Access, is_loopback
+from stream_analyzer.serving.web.access import Access
 from stream_analyzer.serving.web.connection import tls_context
 from stream_analyzer.serving.web.server import Serving
 from stream_analyzer.settings.config import state_folder
 from stream_analyzer.settings.readers import ENV_PREFIX
+from stream_analyzer.system.address import is_loopback
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from stream_analyzer.serving.web.access import is_origin
+from stream_analyzer.system.address import Address, MqttAddress, is_origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,25 +131,6 @@ def existing_file(value: Any) -> Path:  # noqa: ANN401
         msg = "must be an existing file"
         raise ValueError(msg)
     return path
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where someone listens."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        """Return it as it is shown to people."""
-        return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class MqttAddress(Address):
-    """Where an MQTT broker listens, and whether by TLS."""
-
-    tls: bool
 
 
 def osc(value: Any) -> Address | None:  # noqa: ANN401

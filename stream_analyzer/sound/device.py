@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stream_analyzer.errors import AudioError, DeviceLost, DeviceNotFound
-from stream_analyzer.sound.files import LIVE_BLOCK_S, LOST_AFTER_S, SourceInfo
 from stream_analyzer.sound.queue import SourceLost
+from stream_analyzer.sound.source import LIVE_BLOCK_S, LOST_AFTER_S, SourceInfo
 from stream_analyzer.system.backoff import backoff_s
 from stream_analyzer.system.threads import in_daemon_thread
 from stream_analyzer.types import AudioBlock

@@ -14,7 +14,7 @@ from stream_analyzer.analysis.analyzer import Analyzer
 from stream_analyzer.protocol.decode import KINDS, SPECTRUM_HEADER, decode
 from stream_analyzer.protocol.encode import Encoder
 from stream_analyzer.protocol.summary import Summary, Timeline
-from stream_analyzer.sound.files import SourceInfo
+from stream_analyzer.sound.source import SourceInfo
 from stream_analyzer.types import Alternative, AudioBlock, Genre, Level, Score, Spectrum, Status, Tempo
 from tests.support.fakes import drum_loop
 

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from stream_analyzer.errors import ConfigError, ProtocolError
 from stream_analyzer.protocol.decode import TYPES
 from stream_analyzer.protocol.subscription import HZ, Place, parse_subscription
-from stream_analyzer.serving.web.access import COOKIE, Access, Addresses, is_loopback, is_origin
+from stream_analyzer.serving.web.access import COOKIE, Access, Addresses
 from stream_analyzer.settings.config import Settings, state_folder
 from stream_analyzer.settings.login import kept_token, link, serving
+from stream_analyzer.system.address import is_loopback, is_origin
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -171,7 +171,7 @@ async def test_what_is_private_and_what_is_not() -> None:
             assert (status, headers["WWW-Authenticate"]) == (401, "Bearer")
             assert (await get(url, path, f"Authorization: Bearer {TOKEN}"))[0] == 200
             assert (await get(url, path, "Authorization: Bearer wrong"))[0] == 401
-        for path in ("/", "/main.js", "/health", "/ready"):
+        for path in ("/", "/page/main.js", "/health", "/ready"):
             assert (await get(url, path))[0] == 200
     async with served(token="") as url:
         assert (await get(url, "/timeline"))[0] == 200
@@ -197,8 +197,8 @@ async def test_pages_of_other_origins() -> None:
         assert (await get(url, "/ws", "Origin: http://a", "Origin: http://b"))[0] == 403
         async with connect(stream_of(url), origin=LISTED, additional_headers=BEARER) as client:  # type: ignore[arg-type]
             assert await client.recv() == HELLO
-        assert (await get(url, "/main.js", f"Origin: {LISTED}"))[1]["Access-Control-Allow-Origin"] == LISTED
-        assert "Access-Control-Allow-Origin" not in (await get(url, "/main.js", "Origin: http://evil.example"))[1]
+        assert (await get(url, "/page/main.js", f"Origin: {LISTED}"))[1]["Access-Control-Allow-Origin"] == LISTED
+        assert "Access-Control-Allow-Origin" not in (await get(url, "/page/main.js", "Origin: http://evil.example"))[1]
 
 
 async def test_a_huge_request_is_refused() -> None:

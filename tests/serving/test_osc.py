@@ -20,7 +20,7 @@ from stream_analyzer.protocol.encode import Encoder, Message
 from stream_analyzer.serving.hub import Hub
 from stream_analyzer.serving.osc import PREFIX, OscSink
 from stream_analyzer.settings.config import load_settings
-from stream_analyzer.settings.readers import Address
+from stream_analyzer.system.address import Address
 from stream_analyzer.types import Genre, Level, Score, Status, Tempo
 from tests.support.real_process import run_command, serve
 

@@ -10,7 +10,7 @@ import pytest
 
 from stream_analyzer.errors import ConfigError
 from stream_analyzer.settings.config import Settings, load_settings
-from stream_analyzer.settings.readers import MqttAddress
+from stream_analyzer.system.address import MqttAddress
 
 
 def write(folder: Path, text: str) -> Path:

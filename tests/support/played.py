@@ -12,7 +12,7 @@ from websockets.asyncio.server import serve
 
 from stream_analyzer.client.following import Gap
 from stream_analyzer.protocol.encode import Encoder
-from stream_analyzer.sound.files import SourceInfo
+from stream_analyzer.sound.source import SourceInfo
 from stream_analyzer.types import Level
 from tests.support.fakes import make_fakes
 

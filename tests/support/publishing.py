@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from stream_analyzer.protocol.encode import Encoder, Message
 from stream_analyzer.serving.hub import Hub
 from stream_analyzer.serving.mqtt.sink import MqttSink
-from stream_analyzer.settings.readers import MqttAddress
+from stream_analyzer.system.address import MqttAddress
 from stream_analyzer.types import Genre, Level, Score, Status, Tempo
 from tests.support.mosquitto import Subscriber, says, text
 

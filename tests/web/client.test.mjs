@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
-import { Follower, subscribe } from "../../web/client.js";
-import { backoff } from "../../web/socket.js";
+import { Follower, subscribe } from "../../web/client/client.js";
+import { backoff } from "../../web/client/socket.js";
 
 const LEVEL = { rms_dbfs: -20, peak_dbfs: -3, clipping: false };
 const text = (type, nth, { session = "aaaaaa", seq = nth, data = LEVEL } = {}) =>

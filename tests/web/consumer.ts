@@ -1,5 +1,5 @@
 // Somebody else's TypeScript against the module's types; `make check` compiles it, nothing runs it.
-import { subscribe, type Gap, type Lost } from "../../web/client.js";
+import { subscribe, type Gap, type Lost } from "../../web/client/client.js";
 
 export async function show(write: (line: string) => void) {
   for await (const message of subscribe("ws://club.example/ws", { types: ["tempo", "genre"], hz: 2 })) {

@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { secondsFor } from "../../web/axes.js";
-import { place } from "../../web/dial.js";
-import { heightOf, hzToMel } from "../../web/mel.js";
-import { FLOOR_DB, move, RESTING } from "../../web/meter.js";
-import { palette, RAMPS } from "../../web/palette.js";
-import { backoff } from "../../web/socket.js";
-import * as strings from "../../web/strings.js";
+import { secondsFor } from "../../web/page/axes.js";
+import { place } from "../../web/page/dial.js";
+import { heightOf, hzToMel } from "../../web/page/mel.js";
+import { FLOOR_DB, move, RESTING } from "../../web/page/meter.js";
+import { palette, RAMPS } from "../../web/page/palette.js";
+import { backoff } from "../../web/client/socket.js";
+import * as strings from "../../web/page/strings.js";
 
 test("back-off stays within 0.5 and 10 s, grows and is spread", () => {
   assert.equal(backoff(0, 0), 0.5);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { decodeBinary, decodeText } from "../../web/protocol.js";
+import { decodeBinary, decodeText } from "../../web/client/protocol.js";
 
 const envelope = (type, data, more = {}) => JSON.stringify({ v: 1, type, session: "k3f9", seq: 7, nth: 3, time_s: 63.48, data, ...more });
 const TEMPO = { bpm: 127.9, confidence: 0.83, state: "locked", age_s: 0, alternatives: [{ bpm: 63.95, salience: 0.31 }] };

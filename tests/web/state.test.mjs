@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { age_s, INITIAL, reduce, situation, stableSlots } from "../../web/state.js";
+import { age_s, INITIAL, reduce, situation, stableSlots } from "../../web/page/state.js";
 
 const GENRE = { label: "House", confidence: 0.7, state: "music", age_s: 0, music: 0.98, top: ["House", "Techno", "Disco"].map((label) => ({ label, p: 0.3 })) };
 const TEMPO = { bpm: 128, confidence: 0.8, state: "locked", age_s: 0, alternatives: [] };

@@ -260,7 +260,7 @@ def violations(page: Page) -> list[str]:
 def test_every_word_stands_in_one_file(page: Page) -> None:
     different = page.evaluate(
         """async () => {
-          const { PAGE } = await import("/strings.js");
+          const { PAGE } = await import("/page/strings.js");
           const raw = new DOMParser().parseFromString(await (await fetch("/")).text(), "text/html");
           const words = [...raw.querySelectorAll("[data-t]")].map((e) => [e.dataset.t, e.textContent]);
           const labels = [...raw.querySelectorAll("[data-label]")].map((e) => [e.dataset.label, e.ariaLabel]);

@@ -1,4 +1,4 @@
-"""web/client.js where other people use it: in Node, and in a real browser on a page that is not the analyzer's."""
+"""The client for JavaScript where other people use it: in Node, and in a real browser on a page that is not the analyzer's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 TOKEN = "correct-horse-battery-staple"  # noqa: S105 - a test's
 NODE = node.command()
-CLIENT = ROOT / "web" / "client.js"
+CLIENT = ROOT / "web" / "client" / "client.js"
 
 needs_node = pytest.mark.skipif(NODE is None, reason="no Node with a WebSocket here: apt-get install nodejs")
 

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { colourOf } from "../../web/families.js";
-import { INITIAL, latency, reduce } from "../../web/state.js";
-import { decodeTimeline, join, leader, prolong, range, rowAt, together, transitions } from "../../web/timeline.js";
+import { colourOf } from "../../web/page/families.js";
+import { INITIAL, latency, reduce } from "../../web/page/state.js";
+import { decodeTimeline, join, leader, prolong, range, rowAt, together, transitions } from "../../web/page/timeline.js";
 
 const COLUMNS = {
   v: 1, session: "a", states: ["searching", "locked"], labels: ["House", "Jazz"],

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from stream_analyzer.protocol.decode import Kind
     from stream_analyzer.serving.hub import Hub
-    from stream_analyzer.settings.readers import MqttAddress
+    from stream_analyzer.system.address import MqttAddress
     from stream_analyzer.types import BrokerState
 
 logger = logging.getLogger(__name__)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import json
 from collections import Counter
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Literal
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 COOKIE = "stream_analyzer"
 COOKIE_DAYS = 30
@@ -97,32 +96,6 @@ class Addresses:
     def too_many(self, address: str) -> bool:
         """Tell whether an address has more than it may have."""
         return self._open[address] > self._limit
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a Host header, a setting or an address names this machine itself and nothing else."""
-    name = host.strip()
-    if name.startswith("["):
-        name = name[1:].partition("]")[0]
-    elif name.count(":") == 1:
-        name = name.partition(":")[0]
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
-def is_origin(text: str) -> bool:
-    """Tell whether this is how a browser writes an origin: scheme and host, a port that is not the usual, no more."""
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-    except ValueError:
-        return False
-    host = parts.netloc
-    return bool(parts.hostname) and port != 0 and "@" not in host and text == f"{parts.scheme}://{host}" == text.lower()
 
 
 def _same(one: str, other: str) -> bool:

@@ -19,9 +19,10 @@ from websockets.http11 import Response
 
 from stream_analyzer.errors import ConfigError, ProtocolError
 from stream_analyzer.protocol.subscription import parse_subscription
-from stream_analyzer.serving.web.access import Access, Addresses, is_loopback
+from stream_analyzer.serving.web.access import Access, Addresses
 from stream_analyzer.serving.web.connection import MAX_MESSAGE, OPEN_LIMIT_S, GuardedConnection, allow_files
 from stream_analyzer.serving.web.fanout import DEFLATE
+from stream_analyzer.system.address import is_loopback
 
 if TYPE_CHECKING:
     import ssl

@@ -3,7 +3,7 @@
 
 /** @import {Situation} from "./state.js" */
 /** @import {State} from "./state.js" */
-/** @import {GenreState, TempoState} from "./protocol.js" */
+/** @import {GenreState, TempoState} from "../client/protocol.js" */
 /** @import {Row} from "./timeline.js" */
 
 /** Words of index.html, by its data-t and data-label. @type {Record<string, string>} */

@@ -1,7 +1,7 @@
 // @ts-check
 /** The level meter: a fast rise, a calm fall, and a peak that is held before it drops. Times in s, levels in dBFS. */
 
-/** @import {Level} from "./protocol.js" */
+/** @import {Level} from "../client/protocol.js" */
 
 export const FLOOR_DB = -60;
 const FALL_DB_PER_S = 26;

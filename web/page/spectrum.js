@@ -5,7 +5,7 @@
  * its speed follows the analyzer's clock.
  */
 
-/** @import {Spectrum as Columns, SpectrumScale} from "./protocol.js" */
+/** @import {Spectrum as Columns, SpectrumScale} from "../client/protocol.js" */
 
 const KEPT_S = 26;
 const AHEAD_S = 20; // room on the strip for what is to come; then it starts anew

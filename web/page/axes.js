@@ -1,7 +1,7 @@
 // @ts-check
 /** The axes of the spectrogram: frequencies at its side, seconds below it, and the stretch of sound each model hears. */
 
-/** @import {Model, SpectrumScale} from "./protocol.js" */
+/** @import {Model, SpectrumScale} from "../client/protocol.js" */
 
 import { heightOf } from "./mel.js";
 import * as strings from "./strings.js";

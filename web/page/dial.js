@@ -1,7 +1,7 @@
 // @ts-check
 /** The tempo dial: a logarithmic scale like a radio's, a needle at the tempo and a tick for each other tempo that fits. */
 
-/** @import {Alternative} from "./protocol.js" */
+/** @import {Alternative} from "../client/protocol.js" */
 
 const LOW = 40;
 const HIGH = 240;

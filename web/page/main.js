@@ -4,12 +4,12 @@
  * can see it. Between two of them the browser's compositor scrolls the spectrogram by itself.
  */
 
-/** @import {Received} from "./client.js" */
-/** @import {SpectrumScale} from "./protocol.js" */
+/** @import {Received} from "../client/client.js" */
+/** @import {SpectrumScale} from "../client/protocol.js" */
 /** @import {Action, State} from "./state.js" */
 
 import { frequencyAxis, secondsFor, timeAxis, windows } from "./axes.js";
-import { Follower, Stream, TYPES } from "./client.js";
+import { Follower, Stream, TYPES } from "../client/client.js";
 import { Details } from "./details.js";
 import { Meter } from "./meter.js";
 import { palette, RAMPS } from "./palette.js";

@@ -4,7 +4,7 @@
  * `now` and `at` are milliseconds of the browser's clock and only ever measure ages.
  */
 
-/** @import {Genre, Hello, Level, Message, Status, Tempo} from "./protocol.js" */
+/** @import {Genre, Hello, Level, Message, Status, Tempo} from "../client/protocol.js" */
 /** @import {Row} from "./timeline.js" */
 
 import { join, prolong } from "./timeline.js";

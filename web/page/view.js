@@ -1,7 +1,7 @@
 // @ts-check
 /** Puts a state on the page: texts, bars, dial and strip. Touches an element only when what it shows has changed. */
 
-/** @import {Genre, Hello, Tempo} from "./protocol.js" */
+/** @import {Genre, Hello, Tempo} from "../client/protocol.js" */
 /** @import {Received, Situation, State} from "./state.js" */
 
 import { Dial } from "./dial.js";

@@ -1,7 +1,7 @@
 // @ts-check
 /** The session so far as rows, one for each second or longer span: taken over from the server, prolonged by messages. Pure. */
 
-/** @import {Genre, Score, Tempo, TempoState} from "./protocol.js" */
+/** @import {Genre, Score, Tempo, TempoState} from "../client/protocol.js" */
 
 /**
  * @typedef {object} Row

@@ -1,0 +1,95 @@
+"""From events to messages: what the analysis says, what the pipeline adds, what is kept of the session."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from stream_analyzer.analysis.steps import STEPS_PER_SECOND
+from stream_analyzer.protocol.summary import Summary
+from stream_analyzer.types import BrokerState, Event, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stream_analyzer.protocol.encode import Encoder
+    from stream_analyzer.protocol.history import History
+    from stream_analyzer.serving.hub import Hub
+    from stream_analyzer.serving.web.fanout import Counters
+    from stream_analyzer.sound.queue import BlockQueue
+
+logger = logging.getLogger(__name__)
+
+_WARN_EVERY_S = 10.0
+_MEAN_WAIT_IN_STEP_S = 0.5 / STEPS_PER_SECOND
+
+
+class Publisher:
+    """Puts events on the wire and into what is kept of the session.
+
+    State: the last status, latencies since it, and when (monotonic) it last had something to do.
+    """
+
+    def __init__(
+        self,
+        queue: BlockQueue,
+        hub: Hub,
+        encoder: Encoder,
+        history: History,
+        counters: Counters,
+        *,
+        broker: Callable[[], BrokerState],
+    ) -> None:
+        """Publish what comes of the sound in ``queue``; ``counters`` tell of the clients, ``broker`` of the broker."""
+        self._queue, self._hub, self._encoder, self._history = queue, hub, encoder, history
+        self._counters, self._broker = counters, broker
+        self._summary = Summary()
+        self.status: Status | None = None
+        self.turned_s = time.monotonic()
+        self._latencies_s: list[float] = []
+        self._warned_s, self._warned_of_s = -math.inf, 0.0
+
+    def publish(self, events: list[Event]) -> None:
+        """Publish what one item of the queue led to."""
+        self.turned_s = time.monotonic()
+        if events:
+            self._latencies_s.append(time.monotonic() - self._queue.arrived_s + _MEAN_WAIT_IN_STEP_S)
+        for event in events:
+            self._summary.add(event)
+            self._history.add(event)
+            self._hub.publish(self._encoder.encode(self._seen(event) if isinstance(event, Status) else event))
+
+    def repeat_status(self) -> None:
+        """Say how things stand although no sound came: whoever listens must not take it for a dead line."""
+        self.turned_s = time.monotonic()
+        if self.status:
+            self._hub.publish(self._encoder.encode(self._seen(self.status)))
+
+    def end(self) -> None:
+        """Publish what the whole amounts to."""
+        self._hub.publish(self._encoder.summary(self._summary.to_dict(), time_s=self._summary.duration_s))
+
+    def _seen(self, status: Status) -> Status:
+        latency_s = sum(self._latencies_s) / len(self._latencies_s) if self._latencies_s else 0.0
+        self._latencies_s.clear()
+        self._warn(status.lost_s)
+        self.status = replace(
+            status,
+            lag_s=self._queue.waiting_s,
+            latency_s=latency_s,
+            clients=self._counters.clients,
+            missed=self._counters.missed,
+            stalled=self._counters.stalled,
+            broker=self._broker(),
+        )
+        return self.status
+
+    def _warn(self, lost_s: float) -> None:
+        """Log lost sound, once in a while: a night with a bad cable must not fill the disk."""
+        now_s = time.monotonic()
+        if lost_s > self._warned_of_s and now_s - self._warned_s >= _WARN_EVERY_S:
+            logger.warning("%.2f s of sound were lost so far; %.1f s wait", lost_s, self._queue.waiting_s)
+            self._warned_s, self._warned_of_s = now_s, lost_s

@@ -1,0 +1,52 @@
+"""Addresses: where someone listens, what is this machine itself, how browsers write where a page comes from."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where someone listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """Return it as it is shown to people."""
+        return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class MqttAddress(Address):
+    """Where an MQTT broker listens, and whether by TLS."""
+
+    tls: bool
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a Host header, a setting or an address names this machine itself and nothing else."""
+    name = host.strip()
+    if name.startswith("["):
+        name = name[1:].partition("]")[0]
+    elif name.count(":") == 1:
+        name = name.partition(":")[0]
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def is_origin(text: str) -> bool:
+    """Tell whether this is how a browser writes an origin: scheme and host, a port that is not the usual, no more."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    host = parts.netloc
+    return bool(parts.hostname) and port != 0 and "@" not in host and text == f"{parts.scheme}://{host}" == text.lower()
