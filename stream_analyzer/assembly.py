@@ -30,29 +30,38 @@ def load_models(settings: Settings) -> Models:
     return Models(genre=TfliteModel(folder / "genre"), tempo=TfliteModel(folder / "tempo"))
 
 
-def choose_source(settings: Settings, *, note: Callable[[str], None]) -> AudioSource:
-    """Return where the sound comes from; ``note`` is told when that is not what was hoped for."""
+def choose_source(settings: Settings, *, attended: bool, note: Callable[[str], None]) -> AudioSource:
+    """Return where the sound comes from; ``note`` is told when that is not what was hoped for.
+
+    Without a device, someone who is ``attended`` by a person gets the demo or an error at once; what runs by itself, or
+    for other machines, waits for the device: it may come up later than the program, and the demo is no live sound.
+    """
     from stream_analyzer.sound.files import FileSource  # noqa: PLC0415
     from stream_analyzer.sound.pcm import PcmSource  # noqa: PLC0415
     from stream_analyzer.system.resources import DEMO_FILE  # noqa: PLC0415
 
+    demo = FileSource(DEMO_FILE, speed=settings.speed, repeat=settings.speed > 0.0, kind="demo")
     match settings.input:
         case "auto" | "device":
-            from stream_analyzer.sound.device import DeviceSource, find_device, list_devices  # noqa: PLC0415
+            from stream_analyzer.sound.device.portaudio import list_devices  # noqa: PLC0415
+            from stream_analyzer.sound.device.search import find_device  # noqa: PLC0415
+            from stream_analyzer.sound.device.source import DeviceSource  # noqa: PLC0415
 
-            try:
-                if settings.input == "auto":
-                    find_device(settings.device, list_devices())
-            except AudioError as error:
-                if settings.device:
-                    raise
-                note(f"No sound device ({error}); playing the bundled demo set instead")
-                return FileSource(DEMO_FILE, speed=settings.speed, repeat=settings.speed > 0.0, kind="demo")
+            if settings.input == "auto" and attended and not settings.device:
+                try:
+                    find_device("", list_devices())
+                except AudioError as error:
+                    note(f"No sound device ({error}); playing the bundled demo set instead")
+                    return demo
             return DeviceSource(
-                settings.device, rate_hz=settings.rate, channels=settings.channels, listen_to=settings.channel
+                settings.device,
+                rate_hz=settings.rate,
+                channels=settings.channels,
+                listen_to=settings.channel,
+                patient=not attended,
             )
         case "demo":
-            return FileSource(DEMO_FILE, speed=settings.speed, repeat=settings.speed > 0.0, kind="demo")
+            return demo
         case "-":
             return PcmSource(
                 rate_hz=settings.rate or _DEFAULT_RATE_HZ,

@@ -177,7 +177,9 @@ def _run(_options: argparse.Namespace, settings: Settings) -> int:
 
     serving = login.serving(settings)
     mqtt, osc = mqtt_sink(settings), osc_sink(settings)
-    source = choose_source(settings, note=_note)
+    # On a terminal, with no other program that listens, a person can mend what is missing; else nobody may be there.
+    attended = sys.stderr.isatty() and not (settings.json or mqtt or osc)
+    source = choose_source(settings, attended=attended, note=_note)
     models = load_models(settings)
     # On Windows aiomqtt needs this loop; it holds 512 connections there, so it is for those alone who publish by MQTT.
     loop_factory = asyncio.SelectorEventLoop if mqtt else None
@@ -256,7 +258,7 @@ def _describe(result: dict[str, Any]) -> str:
 def _devices(_options: argparse.Namespace, settings: Settings) -> int:
     from dataclasses import asdict  # noqa: PLC0415
 
-    from stream_analyzer.sound.device import list_devices  # noqa: PLC0415
+    from stream_analyzer.sound.device.portaudio import list_devices  # noqa: PLC0415
 
     devices = list_devices()
     if settings.json:

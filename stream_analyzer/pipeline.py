@@ -23,7 +23,7 @@ from stream_analyzer.serving.hub import Complete, Hub
 from stream_analyzer.serving.monitor import Monitor
 from stream_analyzer.serving.web.fanout import Fanout
 from stream_analyzer.serving.web.server import Answer, WebServer
-from stream_analyzer.sound.queue import BlockQueue, SourceLost
+from stream_analyzer.sound.queue import BlockQueue, SourceChanged, SourceLost
 from stream_analyzer.system.resources import resource_folder
 from stream_analyzer.system.threads import in_daemon_thread
 
@@ -123,6 +123,8 @@ async def _analyse(
                 continue
             if item is None:
                 break
+            if isinstance(item, SourceChanged):
+                continue
             if isinstance(item, SourceLost):
                 publisher.publish(analyzer.device_lost(item.detail))
                 continue

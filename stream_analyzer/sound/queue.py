@@ -6,8 +6,12 @@ import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from stream_analyzer.types import AudioBlock
+
+if TYPE_CHECKING:
+    from stream_analyzer.sound.source import SourceInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +19,16 @@ class SourceLost:
     """The source stopped delivering; ``detail`` says why and what happens now."""
 
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceChanged:
+    """What comes from here on is from another device, or at another rate or channel count."""
+
+    info: SourceInfo
+
+
+Item = AudioBlock | SourceLost | SourceChanged
 
 
 class BlockQueue:
@@ -26,7 +40,7 @@ class BlockQueue:
     def __init__(self, *, limit_s: float = 4.0) -> None:
         """Hold at most ``limit_s`` seconds of sound."""
         self._limit_s = limit_s
-        self._items: deque[AudioBlock | SourceLost] = deque()
+        self._items: deque[Item] = deque()
         self._arrivals_s: deque[float] = deque()
         self._closed = False
         self._filled = asyncio.Event()
@@ -36,7 +50,7 @@ class BlockQueue:
         self.taken, self.dropped = 0, 0  # blocks
         self.arrived_s = time.monotonic()  # when the item that `get` gave last was put
 
-    def put(self, item: AudioBlock | SourceLost) -> None:
+    def put(self, item: Item) -> None:
         """Take an item at once; the oldest sound is dropped if there is too much."""
         self._items.append(item)
         self._arrivals_s.append(time.monotonic())
@@ -56,7 +70,7 @@ class BlockQueue:
         await self._drained.wait()
         self.put(block)
 
-    async def get(self) -> AudioBlock | SourceLost | None:
+    async def get(self) -> Item | None:
         """Wait for the next item; None when the source has ended."""
         while not self._items:
             if self._closed:

@@ -11,9 +11,9 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from websockets.asyncio.client import connect
 
@@ -61,9 +61,10 @@ def run_command(
 class Service:
     """A running ``stream-analyzer run``. State: the process and what it has said on standard error."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        """Follow ``process``."""
+    def __init__(self, process: subprocess.Popen[bytes], said_on: IO[bytes] | None = None) -> None:
+        """Follow ``process``, whose standard error is ``said_on`` or a pipe."""
         self.process = process
+        self._said_on = said_on or process.stderr
         self.said: list[str] = []
         self.address = ""
         self._up = threading.Event()
@@ -71,13 +72,14 @@ class Service:
         self._reader.start()
 
     def _read(self) -> None:
-        assert self.process.stderr
-        for raw in self.process.stderr:
-            line = raw.decode(errors="replace").rstrip()
-            self.said.append(line)
-            if (found := _URL.search(line)) and not self.address:
-                self.address = found[1]
-                self._up.set()
+        assert self._said_on
+        with suppress(OSError):  # the end of a terminal
+            for raw in self._said_on:
+                line = raw.decode(errors="replace").rstrip()
+                self.said.append(line)
+                if (found := _URL.search(line)) and not self.address:
+                    self.address = found[1]
+                    self._up.set()
         self._up.set()
 
     def wait_until_up(self) -> None:
@@ -135,6 +137,27 @@ def serve(*arguments: str, env: Mapping[str, str] | None = None, stdin: Any = su
             service = Service(process)
             service.wait_until_up()
             yield service
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+@contextmanager
+def on_terminal(*arguments: str, env: Mapping[str, str] | None = None) -> Iterator[Service]:
+    """Run the service as a person does, with standard error on a terminal; it may end at once, with an error."""
+    import pty  # Windows has none
+
+    command = [*COMMAND, "run", "--port", "0", *arguments]
+    ours, its = pty.openpty()
+    with (
+        os.fdopen(ours, "rb") as said_on,
+        subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=its, env=environment(env), cwd=ROOT
+        ) as process,
+    ):
+        os.close(its)
+        try:
+            yield Service(process, said_on)
         finally:
             if process.poll() is None:
                 process.kill()

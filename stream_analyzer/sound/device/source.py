@@ -1,0 +1,196 @@
+"""The sound device as a source: capture it, and search for it again when it vanishes.
+
+Blocks come from the audio thread to the event loop; everything else happens there or in helper threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from stream_analyzer.errors import AudioError, DeviceLost
+from stream_analyzer.sound.device import portaudio
+from stream_analyzer.sound.device.search import Device, all_that_fit, find_again, find_device
+from stream_analyzer.sound.queue import SourceChanged, SourceLost
+from stream_analyzer.sound.source import LOST_AFTER_S, SourceInfo
+from stream_analyzer.system.backoff import backoff_s
+from stream_analyzer.system.threads import in_daemon_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from stream_analyzer.sound.queue import BlockQueue
+    from stream_analyzer.types import AudioBlock
+
+logger = logging.getLogger(__name__)
+
+_OPEN_LIMIT_S = 10.0
+_END_LIMIT_S = 0.5
+_CLOSE_LIMIT_S = 5.0
+_DEFAULT_CHANNELS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """The device that is captured, the inputs that were here when it was chosen, and how it is read."""
+
+    device: Device
+    inputs: list[Device]
+    info: SourceInfo
+
+
+class DeviceSource:
+    """A sound device; a lost one is searched for again as it was asked for.
+
+    State: the device chosen last, what was announced, the stream, and when sound last came.
+    """
+
+    live = True
+
+    def __init__(
+        self, wanted: str = "", *, rate_hz: int | None, channels: int | None, listen_to: int | None, patient: bool
+    ) -> None:
+        """Capture ``wanted`` at its own rate and up to two channels, or as asked; ``listen_to`` must be among them.
+
+        A ``patient`` source is also waited for when it can't be had at the start.
+        """
+        self._wanted, self._rate_hz = wanted, rate_hz
+        self._channels, self._listen_to = channels, listen_to
+        self._patient = patient
+        self._choice: _Choice | None = None
+        self._just_chosen = False
+        self._last_sound_s = 0.0
+        self._delivered = 0
+        self._opening = threading.Lock()
+        self._stream: portaudio.Stream | None = None
+
+    def open(self) -> SourceInfo:
+        """Choose the device and check how it can be read; of one that is waited for, say what was asked."""
+        portaudio.load()
+        try:
+            self._announced = self._choose().info
+        except AudioError:
+            if not self._patient:
+                raise
+            rate_hz, channels = self._rate_hz or 0, self._channels or self._listen_to or 0
+            self._announced = SourceInfo("device", self._name, rate_hz, channels)
+        else:
+            self._just_chosen = True
+        return self._announced
+
+    async def deliver(self, queue: BlockQueue) -> None:
+        """Put what the device captures; report and repair its loss, for ever."""
+        attempt = 0
+        must_open, told = not self._patient, ""
+        while True:
+            try:
+                await self._capture(queue)
+            except AudioError as error:
+                if must_open and not isinstance(error, DeviceLost):
+                    raise
+                if self._delivered:
+                    attempt, told = 0, ""
+                queue.put(SourceLost(f"{error}; looking for it"))
+                if str(error) != told:
+                    logger.warning("%s; looking for it", error)
+                told = str(error)
+            must_open = False
+            await asyncio.sleep(backoff_s(attempt))
+            attempt += 1
+
+    @property
+    def _name(self) -> str:
+        return self._choice.device.name if self._choice else self._wanted or "default input"
+
+    def _choose(self) -> _Choice:
+        """Choose among the devices that are here now, and read rate and channels anew unless they were asked for."""
+        inputs, before = portaudio.list_devices(), self._choice
+        if before:
+            device = find_again(self._wanted, before.device, before.inputs, inputs)
+        else:
+            device = find_device(self._wanted, inputs)
+            others = [d for d in all_that_fit(self._wanted, inputs)[1:] if d.host_api == device.host_api]
+            if self._wanted and others:
+                logger.warning("listening to %s; %r fits %s too", device, self._wanted, " and ".join(map(str, others)))
+        channels = self._channels or max(min(device.channels, _DEFAULT_CHANNELS), self._listen_to or 1)
+        rate_hz = self._rate_hz or device.rate_hz
+        portaudio.check(device, channels=channels, rate_hz=rate_hz)
+        self._choice = _Choice(device, inputs, SourceInfo("device", device.name, rate_hz, channels))
+        return self._choice
+
+    async def _capture(self, queue: BlockQueue) -> None:
+        """Capture until the device is lost, which raises `DeviceLost`."""
+        loop = asyncio.get_running_loop()
+        came, over = asyncio.Event(), threading.Event()
+        gap_from_s = self._last_sound_s
+        self._delivered = 0
+
+        def arrive(block: AudioBlock) -> None:
+            if over.is_set():
+                return
+            if not self._delivered:
+                self._tell_change(queue)
+                missing_s = max(0.0, loop.time() - block.duration_s - gap_from_s) if gap_from_s else 0.0
+                block = replace(block, lost=round(missing_s * block.rate_hz))
+            self._delivered += 1
+            self._last_sound_s = loop.time()
+            queue.put(block)
+            came.set()
+
+        def hand_over(block: AudioBlock) -> None:
+            loop.call_soon_threadsafe(arrive, block)
+
+        try:
+            async with asyncio.timeout(_OPEN_LIMIT_S):
+                await in_daemon_thread(lambda: self._start(hand_over, over), name="open sound device")
+            while True:
+                came.clear()
+                async with asyncio.timeout(LOST_AFTER_S):
+                    await came.wait()
+        except TimeoutError as error:
+            msg = f"device {self._name} delivers no sound"
+            raise DeviceLost(msg) from error
+        except asyncio.CancelledError:
+            over.set()
+            if self._stream:
+                self._stream.is_closed(within_s=_END_LIMIT_S)
+            raise
+        finally:
+            over.set()
+
+    def _tell_change(self, queue: BlockQueue) -> None:
+        """Tell what is listened to from here on, where that is not what was announced last."""
+        if self._choice and self._choice.info != self._announced:
+            self._announced = self._choice.info
+            queue.put(SourceChanged(self._announced))
+            name, rate_hz, channels = self._announced.name, self._announced.rate_hz, self._announced.channels
+            logger.warning("listening to %s, %d channels at %d Hz", name, channels, rate_hz)
+
+    def _start(self, hand_over: Callable[[AudioBlock], object], over: threading.Event) -> None:
+        """Open the device, one attempt at a time: PortAudio is not made for more. Runs in a helper thread."""
+        if not self._opening.acquire(blocking=False):
+            msg = f"device {self._name} hangs"
+            raise DeviceLost(msg)
+        try:
+            self._open(hand_over, over)
+        finally:
+            self._opening.release()
+
+    def _open(self, hand_over: Callable[[AudioBlock], object], over: threading.Event) -> None:
+        """Open the device, searched for anew unless it has just been chosen, and close it when ``over``."""
+        if self._stream and not self._stream.is_closed(within_s=_CLOSE_LIMIT_S):
+            msg = f"device {self._name} does not close"  # a new start would close it again, and corrupt memory
+            raise DeviceLost(msg)
+        choice = self._choice
+        if not choice or not self._just_chosen:
+            portaudio.restart()
+            choice = self._choose()
+        self._just_chosen = False
+        info = choice.info
+        self._stream = portaudio.Stream(
+            choice.device, channels=info.channels, rate_hz=info.rate_hz, hand_over=hand_over, over=over
+        )
+        self._stream.start()

@@ -1,0 +1,128 @@
+"""Stands in for sounddevice, on a machine whose inputs a test changes: the rows of the JSON file $STAND_IN_INPUTS.
+
+As PortAudio does, it freezes the list when it starts. A stream delivers while its very row is in the file. A device
+takes its own rate and no more channels than it has, as ALSA's hw: and WASAPI's shared mode do.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HOST_APIS = ("ALSA", "MME", "Windows WASAPI")
+_TONE_HZ = 220.0
+
+
+class PortAudioError(Exception):
+    """What PortAudio finds wrong."""
+
+
+def _inputs() -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads(Path(os.environ["STAND_IN_INPUTS"]).read_text())
+    return rows
+
+
+_frozen: list[dict[str, Any]] = []
+
+
+def _initialize() -> None:
+    _frozen[:] = _inputs()
+
+
+def _terminate() -> None:
+    _frozen.clear()
+
+
+def _exit_handler() -> None:
+    pass
+
+
+class _Default:
+    @property
+    def device(self) -> tuple[int, int]:
+        return next((i for i, row in enumerate(_frozen) if row["default"]), -1), -1
+
+
+default = _Default()
+
+
+def query_devices() -> list[dict[str, Any]]:
+    """List the inputs."""
+    return [
+        {
+            "index": index,
+            "name": row["name"],
+            "hostapi": HOST_APIS.index(row["host_api"]),
+            "max_input_channels": row["channels"],
+            "default_samplerate": float(row["rate_hz"]),
+        }
+        for index, row in enumerate(_frozen)
+    ]
+
+
+def query_hostapis() -> list[dict[str, str]]:
+    """List the host APIs."""
+    return [{"name": name} for name in HOST_APIS]
+
+
+def check_input_settings(*, device: int, channels: int, samplerate: int, dtype: str) -> None:
+    """Refuse what the device does not do."""
+    row = _frozen[device]
+    if dtype != "float32" or channels > row["channels"]:
+        msg = "Error opening InputStream: Invalid number of channels [PaErrorCode -9998]"
+        raise PortAudioError(msg)
+    if samplerate != row["rate_hz"]:
+        msg = "Error opening InputStream: Invalid sample rate [PaErrorCode -9997]"
+        raise PortAudioError(msg)
+
+
+class InputStream:
+    """A tone on the row's sounding channels, exact zeros on the others, in real time."""
+
+    def __init__(
+        self, *, device: int, samplerate: int, channels: int, dtype: str, blocksize: int, callback: Callable[..., None]
+    ) -> None:
+        """Open a device."""
+        check_input_settings(device=device, channels=channels, samplerate=samplerate, dtype=dtype)
+        self._row = _frozen[device]
+        self._rate_hz, self._channels, self._size = samplerate, channels, blocksize
+        self._callback = callback
+        self._over = threading.Event()
+
+    def start(self) -> None:
+        """Let the sound come."""
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def abort(self, *, ignore_errors: bool) -> None:  # noqa: ARG002 - as PortAudio's
+        """Stop the sound."""
+        self._over.set()
+
+    close = abort
+
+    def _run(self) -> None:
+        flags, time = SimpleNamespace(input_overflow=False), SimpleNamespace(inputBufferAdcTime=0.0)
+        for block in count():
+            if self._over.wait(self._size / self._rate_hz):
+                return
+            rows = [row for row in _inputs() if row["serial"] == self._row["serial"]]
+            if not any(row | {"sounding": []} == self._row | {"sounding": []} for row in rows):
+                continue
+            samples = np.zeros((self._size, self._channels), np.float32)
+            at_s = (block * self._size + np.arange(self._size)) / self._rate_hz
+            for number in rows[0]["sounding"]:
+                if number <= self._channels:
+                    samples[:, number - 1] = self._row["amplitude"] * np.sin(2.0 * np.pi * _TONE_HZ * at_s)
+            self._callback(samples, self._size, time, flags)
+
+
+_initialize()
