@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from stream_analyzer import __version__
 from stream_analyzer.assembly import choose_source, load_models, mqtt_sink, osc_sink
-from stream_analyzer.errors import AudioError, ConfigError, StreamAnalyzerError
+from stream_analyzer.errors import AudioError, BrokenOff, ConfigError, StreamAnalyzerError
 from stream_analyzer.settings.config import PCM_FORMATS, Settings, is_secret, load_settings, setting_help
 
 if TYPE_CHECKING:
@@ -214,6 +214,9 @@ def _analyze(options: argparse.Namespace, settings: Settings) -> int:
             _note(f"stream-analyzer: {error}")
             failures += 1
             continue
+        if "broken" in result:
+            _note(f"stream-analyzer: {result['broken']}")
+            failures += 1
         _write_line(json.dumps(result, ensure_ascii=False) if settings.json else _describe(result))
     return 1 if failures else 0
 
@@ -225,7 +228,7 @@ def _analyze_file(path: Path, models: Models, settings: Settings, *, timeline: b
     summary, rows = Summary(), Timeline()
     begun = time.monotonic()
     bar = sys.stderr.isatty()
-    drawn = False
+    drawn, broken = False, {}
     try:
         for done, events in analyze_file(path, models, channel=settings.channel, tempo_range=settings.tempo_range):
             for event in events:
@@ -236,10 +239,12 @@ def _analyze_file(path: Path, models: Models, settings: Settings, *, timeline: b
                 drawn = True
                 filled = "#" * round(done * _BAR_WIDTH)
                 print(f"\r{path.name} [{filled:<{_BAR_WIDTH}}] {done:4.0%}", end="", file=sys.stderr)  # noqa: T201
+    except BrokenOff as error:
+        broken = {"broken": str(error)}
     finally:
         if drawn:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201
-    return {"file": str(path), **summary.to_dict(), **({"timeline": rows.to_dict()} if timeline else {})}
+    return {"file": str(path), **summary.to_dict(), **broken, **({"timeline": rows.to_dict()} if timeline else {})}
 
 
 def _describe(result: dict[str, Any]) -> str:

@@ -4,7 +4,8 @@ StreamAnalyzerError
 |-- ConfigError          a setting is wrong                              exit 2
 |-- AudioError           sound can't be read                             exit 3
 |   |-- DeviceNotFound   no such device                                  exit 2
-|   `-- DeviceLost       the device stopped delivering
+|   |-- DeviceLost       the device stopped delivering
+|   `-- BrokenOff        a file is damaged, but some of it was read
 |-- ModelError           a model can't be used                           exit 4
 |   |-- ManifestError    its manifest is missing or malformed
 |   `-- FeatureMismatch  it was made for another feature definition
@@ -40,6 +41,10 @@ class DeviceNotFound(AudioError):
 
 class DeviceLost(AudioError):
     """The sound device stopped delivering."""
+
+
+class BrokenOff(AudioError):
+    """A sound file is damaged or incomplete; what could be read of it has been given."""
 
 
 class ModelError(StreamAnalyzerError):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stream_analyzer.analysis.analyzer import Analyzer
-from stream_analyzer.errors import AudioError
-from stream_analyzer.sound.files import open_sound_file, read_blocks
+from stream_analyzer.errors import AudioError, BrokenOff
+from stream_analyzer.sound.files import look_at, read_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,28 +28,27 @@ def analyze_file(
 
     Raises
     ------
+    BrokenOff
+        The file is damaged; all that could be read has been analysed, to the last event.
     AudioError
-        The file can't be read, breaks off, or is too short for a first judgement.
+        The file can't be read, or is too short for a first judgement.
     """
-    with open_sound_file(path) as file:
-        rate_hz, channels, total = file.samplerate, file.channels, file.frames
-    if channel is not None and channel > channels:
-        msg = f"{path}: has {channels} channels, not {channel}; choose one of them with --channel, or mix"
+    found = look_at(path)
+    if channel is not None and channel > found.channels:
+        msg = f"{path}: has {found.channels} channels, not {channel}; choose one of them with --channel, or mix"
         raise AudioError(msg)
-    _check_length(path, total / rate_hz, models)
     analyzer = Analyzer(models, channel=channel, tempo_range=tempo_range)
-    done = 0
-    for block in read_blocks(path, block_s=block_s):
-        done += len(block.samples)
-        yield min(1.0, done / total), analyzer.feed(block)
-    _check_length(path, done / rate_hz, models)  # a damaged file may hold less than it says
-    yield 1.0, analyzer.end()
-
-
-def _check_length(path: Path, duration_s: float, models: Models) -> None:
-    if duration_s < models.first_judgement_s:
-        msg = (
-            f"{path}: lasts {duration_s:.2f} s; a first judgement needs {models.first_judgement_s:.1f} s, "
-            "give a longer file"
-        )
+    heard_s, broken = 0.0, None
+    try:
+        for block in read_blocks(path, block_s=block_s):
+            heard_s += block.duration_s
+            yield min(1.0, heard_s / max(found.length_s, heard_s)), analyzer.feed(block)
+    except BrokenOff as error:
+        broken = error
+    if heard_s < models.first_judgement_s:
+        needed = f"a first judgement needs {models.first_judgement_s:.1f} s"
+        msg = str(broken or f"{path}: lasts {heard_s:.2f} s") + f"; {needed}, give a longer file"
         raise AudioError(msg)
+    yield 1.0, analyzer.end()
+    if broken:
+        raise broken

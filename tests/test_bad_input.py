@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.support.encoded import encoded
 from tests.support.fakes import drum_loop
 from tests.support.one_command import Command, plain_command, run_flags
 from tests.support.real_process import COMMAND, environment, run_command
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 RATE_HZ = 44_100
 NEVER_OPENED = ("text.wav", "empty.wav", "one-sample.wav", "no-samples.wav", "header-only.wav")
-BROKEN_FILES = (*NEVER_OPENED, "cut.ogg", "damaged.flac")
+BROKEN_FILES = (*NEVER_OPENED, "cut.ogg")
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,19 @@ def test_analyze_says_what_is_wrong_with_a_broken_file_and_goes_on(command: Comm
     assert [json.loads(line)["file"] for line in out.splitlines()] == [str(files / "good.wav")]
 
 
+def test_analyze_says_what_it_heard_of_a_file_that_breaks_off(command: Command, tmp_path: Path) -> None:
+    good, cut = tmp_path / "good.flac", tmp_path / "cut.flac"
+    soundfile.write(good, drum_loop(12.0, rate_hz=RATE_HZ), RATE_HZ)
+    cut.write_bytes(good.read_bytes()[: good.stat().st_size // 2])
+    code, err, out = command("analyze", "--json", str(cut), str(good))
+    assert (code, len(err)) == (1, 1), err
+    first, second = (json.loads(line) for line in out.splitlines())
+    assert err[0] == f"stream-analyzer: {first['broken']}"
+    assert f"{cut}: breaks off: {first['duration_s']:.1f} s of 12.0 s" in err[0]
+    assert first["tempo"]["bpm"] == pytest.approx(120.0, rel=0.02)
+    assert "broken" not in second
+
+
 @pytest.mark.parametrize("name", NEVER_OPENED)
 def test_run_refuses_a_broken_file_before_it_serves(command: Command, files: Path, name: str) -> None:
     command.fails(*run_flags("--input", str(files / name)), code=3, says=(name,))
@@ -66,7 +80,7 @@ def test_run_ends_with_an_error_where_a_file_breaks_off(command: Command, files:
     code, err, _ = command(*run_flags("--input", str(files / "damaged.flac")))
     assert (code, len(err)) == (3, 2), err
     assert "http://" in err[0]
-    assert "broken after" in err[1]
+    assert "breaks off" in err[1]
 
 
 @pytest.mark.parametrize("how", ["missing", "folder", "pipe", "loop", "too long", "under a file", "NUL"])
@@ -262,6 +276,17 @@ def test_random_bits_as_floats_do_no_harm() -> None:
     done, messages = pcm("--format", "f32le", "--channels", "1", content=content)
     assert (done.returncode, done.stderr.count("\n")) == (0, 1), done.stderr
     assert [m for m in messages if m["type"] == "status"][-1]["data"]["nonfinite"] > 0
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"), [("wav", "pcm_s16le"), ("flac", "flac"), ("mp3", "libmp3lame"), ("adts", "aac")]
+)
+def test_a_container_on_standard_input_is_decoded(container: str, codec: str) -> None:
+    song = drum_loop(9.0, bpm=126.0, rate_hz=48_000)
+    done, messages = pcm(content=encoded(song, 48_000, container, codec, piped=True))
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1), done.stderr
+    assert messages[-1]["data"]["duration_s"] == pytest.approx(9.0, abs=0.1)
+    assert messages[-1]["data"]["tempo"]["bpm"] == pytest.approx(126.0, rel=0.01)
 
 
 def test_closed_standard_input_is_said_so() -> None:

@@ -125,7 +125,7 @@ def test_a_file_that_breaks_off_ends_with_its_summary(tmp_path: Path) -> None:
     path.write_bytes(data)
     done = run_command("run", "--input", str(path), "--speed", "0", "--json", "--port", "0")
     assert done.returncode == 3
-    assert "broken after" in done.stderr
+    assert "breaks off" in done.stderr
     *_, ended, summary = lines(done.stdout)
     assert (ended["data"]["state"], summary["type"]) == ("ended", "summary")
 

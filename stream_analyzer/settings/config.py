@@ -34,7 +34,9 @@ def _setting(default: Any, parse: Callable[[Any], Any], text: str, *, secret: bo
 class Settings:
     """The settings of `run`; each field's help says what it means."""
 
-    input: str = _setting("auto", values.text, "device, demo, a sound file, or - for raw PCM on standard input")
+    input: str = _setting(
+        "auto", values.text, "device, demo, a sound file, or - for raw PCM or a container on standard input"
+    )
     device: str = _setting(
         "", values.text, "sound device: its index or part of its name (see: stream-analyzer devices)"
     )

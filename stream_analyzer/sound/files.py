@@ -1,19 +1,23 @@
-"""Sound files and the bundled demo, through libsndfile."""
+"""Sound files and the bundled demo: through libsndfile, and where it stumbles through FFmpeg if that is installed."""
 
 from __future__ import annotations
 
 import asyncio
 import stat
-from typing import TYPE_CHECKING, Any, Literal
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
-from stream_analyzer.errors import AudioError
+from stream_analyzer.errors import AudioError, BrokenOff
+from stream_analyzer.sound import media
+from stream_analyzer.sound.libsndfile import Doubts, SndFile
 from stream_analyzer.sound.source import SourceInfo
-from stream_analyzer.system.stderr import native_stderr_closed
 from stream_analyzer.types import AudioBlock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
     from stream_analyzer.sound.queue import BlockQueue
     from stream_analyzer.types import F32
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 _BLOCK_S = 0.1
 _RATES_HZ = (4_000, 768_000)
 _SHORTEST_S = 0.1
+_MISSING_S = 0.5  # encoders and decoders round to whole frames
 
 
 class FileSource:
@@ -35,8 +40,8 @@ class FileSource:
 
     def open(self) -> SourceInfo:
         """Open the file once, to see that it holds sound."""
-        with open_sound_file(self._path) as file:
-            return SourceInfo(self._kind, self._path.name, file.samplerate, file.channels)
+        found = look_at(self._path)
+        return SourceInfo(self._kind, self._path.name, found.rate_hz, found.channels)
 
     async def deliver(self, queue: BlockQueue) -> None:
         """Put the file's blocks at their time."""
@@ -52,63 +57,114 @@ class FileSource:
                 return
 
 
-def open_sound_file(path: Path) -> Any:  # noqa: ANN401 - soundfile ships no types
-    """Open a file with libsndfile; raise `AudioError` with the reason in one line if it holds no sound."""
-    import soundfile  # noqa: PLC0415 - costs 60 ms that a live device need not pay
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What a file says of its sound. ``length_s`` is 0 where only its end tells; ``native`` ones libsndfile knows."""
 
-    try:
-        status = path.stat()
-    except (OSError, ValueError) as error:
-        hint = "pipe a stream in: ffmpeg -i URL -f s16le - | stream-analyzer run --input -"
-        msg = f"{path}: {_reason(error)}; {hint if ':/' in str(path) else 'check the name'}"
-        raise AudioError(msg) from error
-    if not stat.S_ISREG(status.st_mode):
-        what = "is a folder" if stat.S_ISDIR(status.st_mode) else "is no file (raw PCM can be piped in: --input -)"
-        msg = f"{path}: {what}; name a sound file"
-        raise AudioError(msg)
-    if not status.st_size:
-        msg = f"{path}: empty file; is it complete?"
-        raise AudioError(msg)
-    try:
-        with native_stderr_closed():
-            file = soundfile.SoundFile(path)
-    except (soundfile.SoundFileError, OSError, TypeError) as error:
-        msg = f"{path}: {_reason(error)}; is it a sound file? Convert it with: ffmpeg -i {path.name} sound.flac"
-        raise AudioError(msg) from error
+    rate_hz: int
+    channels: int
+    length_s: float
+    native: bool
+
+
+def look_at(path: Path) -> Recording:
+    """Open a file to see what it holds; raise `AudioError` with the reason in one line if that is no sound."""
+    with _opened(path) as file:
+        try:
+            with SndFile(file) as found:
+                recording = Recording(found.rate_hz, found.channels, found.length_s, native=True)
+                empty = found.is_empty
+        except AudioError as error:
+            recording, empty = _look_again(path, file, str(error)), False
     problem = ""
-    if not file.frames:
+    if empty:
         problem = "holds no samples; is the file complete?"
-    elif file.frames < _SHORTEST_S * file.samplerate:
-        problem = f"lasts {file.frames / file.samplerate:.4f} s, too short to hear anything in; give a longer file"
-    elif not _RATES_HZ[0] <= file.samplerate <= _RATES_HZ[1]:
-        problem = f"sample rate {file.samplerate} Hz is outside {_RATES_HZ[0]}..{_RATES_HZ[1]} Hz; resample it"
+    elif 0.0 < recording.length_s < _SHORTEST_S:
+        problem = f"lasts {recording.length_s:.4f} s, too short to hear anything in; give a longer file"
+    elif not _RATES_HZ[0] <= recording.rate_hz <= _RATES_HZ[1]:
+        problem = f"sample rate {recording.rate_hz} Hz is outside {_RATES_HZ[0]}..{_RATES_HZ[1]} Hz; resample it"
     if problem:
-        file.close()
         msg = f"{path}: {problem}"
         raise AudioError(msg)
-    return file
+    return recording
 
 
 def read_blocks(path: Path, *, block_s: float = _BLOCK_S) -> Iterator[AudioBlock]:
-    """Yield the blocks of a sound file; raise `AudioError` where it is empty or breaks off."""
-    import soundfile  # noqa: PLC0415
+    """Yield the blocks of a sound file; where libsndfile does not get to its end, FFmpeg goes on if it is installed.
 
-    with open_sound_file(path) as file:
-        size = max(1, int(file.samplerate * block_s))
-        while True:
-            try:
-                with native_stderr_closed():
-                    samples: F32 = file.read(size, dtype="float32", always_2d=True)
-            except (soundfile.SoundFileError, OSError) as error:
-                msg = f"{path}: broken after {file.tell() / file.samplerate:.1f} s: {_reason(error)}; convert it again"
-                raise AudioError(msg) from error
-            if not len(samples):
-                return
-            yield AudioBlock(samples, file.samplerate)
+    Raises
+    ------
+    BrokenOff
+        Something is missing or damaged; what could be read has been given before.
+    AudioError
+        The file holds no sound.
+    """
+    recording, doubts = look_at(path), Doubts()
+    size, given = max(1, int(recording.rate_hz * block_s)), 0
+    if recording.native:
+        with _opened(path) as file, SndFile(file) as found:
+            for samples in found.blocks(size, doubts):
+                given += len(samples)
+                yield AudioBlock(samples, recording.rate_hz)
+        if not doubts.reason:
+            return
+    first = given
+    if media.is_installed():
+        for samples in _by_ffmpeg(path, recording, doubts, block=size, skip=first):
+            given += len(samples)
+            yield AudioBlock(samples, recording.rate_hz)
+    heard_s, length_s = given / recording.rate_hz, recording.length_s if recording.native else 0.0
+    gone_on = given > first or (doubts.harmless and media.is_installed())
+    if not gone_on or heard_s < length_s - _MISSING_S:
+        told = f"{heard_s:.1f} s" + (f" of {length_s:.1f} s" if length_s > heard_s + _MISSING_S else "")
+        advice = "get the file anew" if media.is_installed() else media.MISSING
+        msg = f"{path}: breaks off: {told} could be read ({doubts.reason}); {advice}"
+        raise BrokenOff(msg)
 
 
-def _reason(error: Exception) -> str:
-    text = str(getattr(error, "error_string", "") or getattr(error, "strerror", "") or error)
-    if text.startswith("File does not exist or is not a regular file"):  # libsndfile's word for .mp3 without MPEG audio
-        return "no MPEG audio in it"
-    return text.splitlines()[0].rstrip(".") if text else type(error).__name__
+def _by_ffmpeg(path: Path, recording: Recording, doubts: Doubts, *, block: int, skip: int) -> Iterator[F32]:
+    """Yield what FFmpeg finds after the first ``skip`` samples; note what stops it."""
+    try:
+        with _opened(path) as file:
+            for samples in media.decode(file, rate_hz=recording.rate_hz, channels=recording.channels, block=block):
+                if len(samples) > skip:
+                    yield samples[skip:]
+                skip = max(0, skip - len(samples))
+    except AudioError as error:
+        doubts.reason = doubts.reason or str(error)
+
+
+def _look_again(path: Path, file: BinaryIO, reason: str) -> Recording:
+    """Look at what libsndfile does not know."""
+    file.seek(0)
+    try:
+        if media.is_installed():
+            return Recording(*media.probe(file), native=False)
+        hint = media.MISSING
+    except AudioError as error:
+        hint = f"convert it with: ffmpeg -i {path.name} sound.flac"
+        reason = f"{reason} ({error})"
+    msg = f"{path}: {reason}; is it a sound file? {hint[0].upper()}{hint[1:]}"
+    raise AudioError(msg)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to read its bytes, if it is one."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            what = "is a folder" if stat.S_ISDIR(status.st_mode) else "is no file (raw PCM can be piped in: --input -)"
+            msg = f"{path}: {what}; name a sound file"
+            raise AudioError(msg)
+        file = path.open("rb")
+    except (OSError, ValueError) as error:
+        hint = "pipe a stream in: ffmpeg -i URL -f s16le - | stream-analyzer run --input -"
+        reason = getattr(error, "strerror", None) or str(error)
+        msg = f"{path}: {reason}; {hint if ':/' in str(path) else 'check the name'}"
+        raise AudioError(msg) from error
+    with file:
+        if not status.st_size:
+            msg = f"{path}: empty file; is it complete?"
+            raise AudioError(msg)
+        yield file

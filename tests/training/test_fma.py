@@ -160,8 +160,8 @@ def test_broken_files_are_listed_with_their_reason(out: Path) -> None:
     with (out / "fma" / "broken.csv").open(newline="") as file:
         rows = {row["path"]: (row["reason"], float(row["kept_s"])) for row in csv.DictReader(file)}
     reasons = {
-        "000/000005.mp3": "ends early", "000/000141.mp3": "lasts 5.9 s", "003/003006.mp3": "no MPEG audio",
-        "003/003007.mp3": "broken after", "098/098565.mp3": "lasts 1.5 s", "099/099134.mp3": "empty file",
+        "000/000005.mp3": "breaks off", "000/000141.mp3": "6.0 s of 30.0 s", "003/003006.mp3": "not recognised",
+        "003/003007.mp3": "breaks off", "098/098565.mp3": "lasts 1.5 s", "099/099134.mp3": "empty file",
         "108/108925.mp3": "No such file",
     }  # fmt: skip
     assert set(rows) == set(reasons)

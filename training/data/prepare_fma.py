@@ -25,7 +25,7 @@ from tqdm import tqdm
 from stream_analyzer.analysis.features import SPEC, StreamingLogMel
 from stream_analyzer.analysis.resample import Resampler, mix
 from stream_analyzer.errors import AudioError, ConfigError
-from stream_analyzer.sound.files import open_sound_file, read_blocks
+from stream_analyzer.sound.files import look_at, read_blocks
 from training.data.dataset import FrameSet, to_bytes
 from training.data.fma import GenreTree, Track, read_genres, read_tempi, read_tracks
 from training.data.shards import Shards, replacing, shard_path
@@ -96,9 +96,9 @@ def hear(path: Path, settings: Settings) -> tuple[U8, str]:
     parts = [np.empty((0, SPEC.n_mels), np.uint8)]
     problem = ""
     try:
-        with open_sound_file(path) as file:
-            resampler = Resampler(file.samplerate, SPEC.sample_rate_hz)
-            first = max(0, int((file.frames / file.samplerate - settings.seconds) / 2)) if settings.whole else 0
+        found = look_at(path)
+        resampler = Resampler(found.rate_hz, SPEC.sample_rate_hz)
+        first = max(0, int((found.length_s - settings.seconds) / 2)) if settings.whole else 0
         for block in islice(read_blocks(path, block_s=1.0), first, first + settings.seconds):
             parts.append(to_bytes(log_mel.push(resampler.push(mix(block.samples)))))  # noqa: PERF401 - kept on errors
     except AudioError as error:
