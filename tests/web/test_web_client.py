@@ -1,4 +1,4 @@
-"""The client for JavaScript where other people use it: in Node, and in a real browser on a page that is not the analyzer's."""
+"""The client for JavaScript where others use it: in Node, and in a real browser on a page of someone else."""
 
 from __future__ import annotations
 
