@@ -67,6 +67,13 @@ def test_the_cookie_is_kept_from_scripts_other_sites_and_plain_lines() -> None:
     assert "Secure" not in ACCESS.login_cookie(secure=False)
 
 
+def test_only_a_good_cookie_is_renewed() -> None:
+    assert ACCESS.renewed_cookie(f"a=b; {COOKIE}={ACCESS.cookie}", secure=True) == ACCESS.login_cookie(secure=True)
+    for cookies in ("", f"{COOKIE}={TOKEN}", f"{COOKIE}="):
+        assert ACCESS.renewed_cookie(cookies, secure=True) is None
+    assert Access().renewed_cookie(f"{COOKIE}={Access().cookie}", secure=True) is None
+
+
 @given(st.text(max_size=60) | st.binary(max_size=60))
 def test_only_the_right_first_message_lets_in(message: str | bytes) -> None:
     assert not ACCESS.judge_message(message)

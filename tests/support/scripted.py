@@ -100,7 +100,7 @@ def set_so_far(duration_s: int) -> History:
 
 
 class Scripted:
-    """Serves one page. State: the page's open sockets, the counts of messages, the sample clock."""
+    """Serves one page. State: the page's open sockets, the session, the counts of messages, the sample clock."""
 
     url = URL
 
@@ -112,12 +112,17 @@ class Scripted:
         self._seq = 0
         self._counts: Counter[str] = Counter()
         self.time_s = start_s
+        self.session = SESSION
         page.route(f"{URL}**", self._file)
         page.route_web_socket(re.compile(r"ws://analyzer\.test/ws\?"), self._connected)
 
     def open(self, query: str = "") -> None:
         """Load the page and greet it."""
         self._page.goto(URL + query)
+        self.greet()
+
+    def greet(self) -> None:
+        """Say hello to the page as soon as it is there."""
         self._page.wait_for_function("() => document.documentElement.dataset.line === 'open'")
         self.send("hello", HELLO)
 
@@ -127,7 +132,7 @@ class Scripted:
         self._counts[kind] += kind != "hello"
         self.time_s += 0.1
         place = {"seq": self._seq, "nth": self._counts[kind], "time_s": self.time_s}
-        head = {"v": 1, "type": kind, "session": SESSION, **place}
+        head = {"v": 1, "type": kind, "session": self.session, **place}
         self.send_raw(json.dumps(head | {"data": data}))
 
     def send_columns(self, count: int, *, level: int = 0, column: bytes = b"") -> None:

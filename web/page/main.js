@@ -8,6 +8,7 @@
 /** @import {SpectrumScale} from "../client/protocol.js" */
 /** @import {Action, State} from "./state.js" */
 
+import { ratioOf, withRatio } from "./address.js";
 import { frequencyAxis, secondsFor, timeAxis, windows } from "./axes.js";
 import { Follower, Stream, TYPES } from "../client/client.js";
 import { Details } from "./details.js";
@@ -31,13 +32,16 @@ for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySele
 }
 
 /** @type {State} */
-let state = INITIAL;
+let state = { ...INITIAL, ratio: ratioOf(location.search) };
 let frame = 0;
 let shownAt = -Infinity;
 let soundSeen = true; // some views have neither spectrogram nor meter
 let wire_s = 0; // half the shortest round trip to the server
 
-const view = new View((ratio) => dispatch({ kind: "show", ratio }));
+const view = new View((ratio) => {
+  history.replaceState(null, "", location.pathname + withRatio(location.search, ratio));
+  dispatch({ kind: "show", ratio });
+});
 const details = new Details();
 const set = new SetSoFar();
 const meter = new Meter(byId("meter-cover"), byId("meter-peak"));

@@ -106,7 +106,7 @@ function clock(state, time_s, at) {
 function receive(state, message, at) {
   const { type, session } = message;
   if (type === "hello") {
-    const known = session === state.session ? state : { ...INITIAL, line: state.line };
+    const known = session === state.session ? state : { ...INITIAL, line: state.line, ratio: state.ratio };
     return { ...known, session, refusal: "", hello: message.data };
   }
   return { ...state, ...clock(state, message.time_s, at), ...value(state, message, at) };

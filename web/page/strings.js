@@ -206,7 +206,7 @@ function windowOf(state, task) {
 export const DETAILS = [
   {
     term: "Tempo",
-    sentence: "Beats per minute. Halving or doubling it changes how you count, not how fast the music is; tap half or double to count your way, on this screen alone.",
+    sentence: "Beats per minute. Halving or doubling it changes how you count, not how fast the music is; tap half or double to count your way, on this screen alone; the address keeps it.",
     value: ({ tempo }) => (tempo ? bpm(tempo.data.bpm) : NONE),
   },
   {

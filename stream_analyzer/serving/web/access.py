@@ -16,7 +16,7 @@ from typing import Literal
 from urllib.parse import parse_qs
 
 COOKIE = "stream_analyzer"
-COOKIE_DAYS = 30
+COOKIE_DAYS = 400  # as long as browsers allow
 _OVERDRAFT = 16  # connections beyond the limit that are told so; more are cut off
 
 Verdict = Literal["good", "wrong", "none"]
@@ -63,6 +63,11 @@ class Access:
         except ValueError:
             return False
         return bool(self.token) and len(given) == 1 and self.fits(given[0])
+
+    def renewed_cookie(self, cookies: str, *, secure: bool) -> str | None:
+        """Return the header that makes a good cookie last longer, or None: whoever comes back stays logged in."""
+        known = bool(self.token) and _same(_read_cookie(cookies), self.cookie)
+        return self.login_cookie(secure=secure) if known else None
 
     def login_cookie(self, *, secure: bool) -> str:
         """Return the header that sets the cookie."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
+from urllib.parse import parse_qsl, urlencode
 
 from websockets.asyncio.server import serve
 from websockets.datastructures import Headers
@@ -59,6 +60,7 @@ _SECURITY_HEADERS = {
     "Cache-Control": "no-cache",
 }
 _FOR_ANYONE = ("/health", "/ready")  # supervisors have no token, and these say nothing of the sound
+_PAGE_PARAMETERS = ("view", "ratio")  # of the page's address; a login link may carry them
 _LOG_IN = "open the login link that the analyzer gave at its start"
 
 
@@ -92,6 +94,7 @@ class WebServer:
         """Serve the stream of ``fanout``, the page in ``folder``, and at the paths of ``answers`` what they give."""
         self._fanout, self._serving, self._answers = fanout, serving, answers
         self._access = serving.access
+        self._secure = serving.tls is not None
         self._on_loopback = True
         self._addresses = Addresses(serving.max_per_address, total=serving.max_clients + _BESIDE_CLIENTS)
         self._files = {
@@ -164,6 +167,8 @@ class WebServer:
         if answer is None:
             return None
         response = _response(answer)
+        if path == "/" and (cookie := self._access.renewed_cookie(_cookies(request), secure=self._secure)):
+            response.headers["Set-Cookie"] = cookie
         if origin is not None and origin in self._access.origins:
             response.headers.update({"Access-Control-Allow-Origin": origin, "Vary": "Origin"})
         return response
@@ -195,15 +200,17 @@ class WebServer:
         if not self._access.judge_login(query):
             return _response(_refusal(HTTPStatus.UNAUTHORIZED, f"no such token; {_LOG_IN}"))
         response = _response(Answer(b"", _TEXT, HTTPStatus.SEE_OTHER))
-        cookie = self._access.login_cookie(secure=self._serving.tls is not None)
+        cookie = self._access.login_cookie(secure=self._secure)
+        shown = urlencode([(name, value) for name, value in parse_qsl(query) if name in _PAGE_PARAMETERS])
+        place = f"/?{shown}" if shown else "/"
         del response.headers["Cache-Control"]  # assigning would add to it
-        response.headers.update({"Location": "/", "Set-Cookie": cookie, "Cache-Control": "no-store"})
+        response.headers.update({"Location": place, "Set-Cookie": cookie, "Cache-Control": "no-store"})
         return response
 
     def _judge(self, request: Request) -> Verdict:
-        authorization, cookies = (request.headers.get_all(name) for name in ("Authorization", "Cookie"))
+        authorization = request.headers.get_all("Authorization")
         return self._access.judge(
-            authorization=authorization[0] if len(authorization) == 1 else None, cookies="; ".join(cookies)
+            authorization=authorization[0] if len(authorization) == 1 else None, cookies=_cookies(request)
         )
 
     async def _stream(self, connection: ServerConnection) -> None:
@@ -234,6 +241,10 @@ class WebServer:
             await connection.close(CloseCode.TRY_AGAIN_LATER, "no room for more clients; try again later")
             return False
         return True
+
+
+def _cookies(request: Request) -> str:
+    return "; ".join(request.headers.get_all("Cookie"))
 
 
 def _reachable(address: str) -> str:

@@ -1,0 +1,183 @@
+"""The page where nobody touches it: on a stage, on a wall, on air, and in the colours that a viewer's system forces."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support import chromium
+from tests.support.reading import text, until, until_situation
+from tests.support.real_process import serve
+from tests.support.scripted import TEMPO, URL, Scripted, status
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+TOKEN = "correct-horse-battery-staple"  # noqa: S105 - a test's
+COUNT_LOCKS = """
+  window.locks = [];
+  Object.defineProperty(navigator, "wakeLock", { value: { request: async (kind) => {
+    const lock = { kind, released: false };
+    window.locks.push(lock);
+    return lock;
+  } } });
+"""
+HALF_FULL = """() => {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync("#meter-cover { transform: scaleY(0.5) !important; }");
+  document.adoptedStyleSheets = [sheet];
+}"""
+PAINTED = """async ([base64, behind]) => {
+  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  const bitmap = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
+  const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
+  context.drawImage(bitmap, 0, 0);
+  const { data } = context.getImageData(0, 0, bitmap.width, bitmap.height);
+  const [red, green, blue] = behind.match(/\\d+/g).map(Number);
+  let painted = 0;
+  for (let i = 0; i < data.length; i += 4) painted += data[i] !== red || data[i + 1] !== green || data[i + 2] !== blue;
+  return painted / (data.length / 4);
+}"""
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(chromium.find() is None, reason="no Chromium here: apt-get install chromium"),
+]
+
+
+@pytest.mark.parametrize(
+    ("query", "count"), [("", 0), ("?view=overlay", 0), ("?view=stage", 1), ("?view=projector", 1)]
+)
+def test_the_screen_of_a_stage_and_a_wall_stays_on(page: Page, query: str, count: int) -> None:
+    page.add_init_script(COUNT_LOCKS)
+    Scripted(page).open(query)
+    assert page.evaluate("() => window.locks.map((lock) => lock.kind)") == ["screen"] * count
+    page.evaluate(
+        """() => {
+          for (const lock of window.locks) lock.released = true; // as when the page was hidden
+          document.dispatchEvent(new Event("visibilitychange"));
+        }"""
+    )
+    until(page, "count => window.locks.length === count", 2 * count)
+    page.mouse.click(100, 100)
+    assert page.evaluate("() => window.locks.length") == 2 * count, "one that is held is enough"
+
+
+def test_a_real_browser_that_refuses_the_lock_shows_the_page(page: Page, complaints: list[str]) -> None:
+    with serve("--input", "demo") as service:
+        page.add_init_script(
+            """
+            window.asked = 0;
+            const { request } = WakeLock.prototype;
+            WakeLock.prototype.request = function (kind) {
+              window.asked++;
+              return request.call(this, kind);
+            };
+            """
+        )
+        page.goto(f"http://{service.address}/?view=stage")
+        until(page, "() => window.asked > 0")
+        until_situation(page, "live")
+    assert complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_forced_colours_leave_bars_meter_needle_and_dots(page: Page, scheme: Any) -> None:
+    page.emulate_media(forced_colors="active", color_scheme=scheme)
+    analyzer = Scripted(page)
+    analyzer.open()
+    analyzer.send_all()
+    until_situation(page, "live")
+    until(page, "() => document.querySelectorAll('.leads').length === 1")
+    page.wait_for_function("() => document.getAnimations().every(a => a.playState === 'finished')")
+    page.evaluate(HALF_FULL)
+    assert 0.6 < painted(page, ".leads .rail") < 0.95, "0.7, and a line along the rest"
+    assert painted(page, ".needle") > 0.8
+    assert painted(page, ".lamp") > 0.6
+    assert painted(page, "#tempo-state", width=8.0) > 0.4, "its dot"
+    assert 0.2 < painted(page, "#meter .column") < 0.6
+
+
+def painted(page: Page, name: str, *, width: float = 0.0) -> float:
+    """Return the part of an element, or of its first ``width`` pixels, that is not of the page's colour."""
+    box = page.locator(name).first.bounding_box()
+    assert box
+    clip = {"x": box["x"], "y": box["y"], "width": width or box["width"], "height": box["height"]}
+    picture = base64.b64encode(page.screenshot(clip=clip)).decode()  # type: ignore[arg-type]
+    behind = page.evaluate("() => getComputedStyle(document.documentElement).backgroundColor")
+    part: float = page.evaluate(PAINTED, [picture, behind])
+    return part
+
+
+def test_half_lives_through_a_reload_and_a_new_session(page: Page, scripted: Scripted) -> None:
+    scripted.send_all()
+    page.get_by_role("button", name="half").click()
+    until(page, "() => document.getElementById('bpm').textContent === '64.0 BPM'")
+    assert page.url == f"{URL}?ratio=half"
+    page.reload()
+    scripted.greet()
+    scripted.send_all()
+    until(page, "() => document.getElementById('bpm').textContent === '64.0 BPM'")
+    scripted.session = "0ther"
+    scripted.greet()
+    scripted.send("tempo", TEMPO | {"bpm": 100.0, "alternatives": []})
+    until(page, "() => document.getElementById('bpm').textContent === '50.0 BPM'")
+    page.get_by_role("button", name="half").click()
+    until(page, "() => document.getElementById('bpm').textContent === '100.0 BPM'")
+    assert page.url == URL
+
+
+@pytest.mark.parametrize(
+    ("ratio", "bpm"), [("half", "64.0"), ("double", "255.9"), ("none", "127.9"), ("toString", "127.9"), ("", "127.9")]
+)
+def test_an_overlay_can_be_set_to_half_or_double(page: Page, ratio: str, bpm: str) -> None:
+    analyzer = Scripted(page)
+    analyzer.open(f"?view=overlay&ratio={ratio}")
+    analyzer.send_all()
+    until(page, "bpm => document.getElementById('bpm').textContent === bpm", f"{bpm} BPM")
+
+
+def test_an_overlay_without_a_login_shows_nothing_on_air(page: Page) -> None:
+    with serve("--input", "demo", env={"STREAM_ANALYZER_TOKEN": TOKEN}) as service:
+        page.goto(f"http://{service.address}/?view=overlay")
+        until(page, "() => document.documentElement.dataset.situation === 'locked'")
+        assert not page.locator(".band").is_visible()
+        assert not page.locator("main").is_visible()
+        page.goto(f"http://{service.address}/")
+        until_situation(page, "locked")
+        assert page.locator(".band").is_visible(), "elsewhere it is said"
+
+
+def test_one_address_is_all_that_an_overlay_on_another_machine_takes(page: Page) -> None:
+    with serve("--input", "demo", env={"STREAM_ANALYZER_TOKEN": TOKEN}) as service:
+        url = f"http://{service.address}"
+        page.goto(f"{url}/login?token={TOKEN}&view=overlay&ratio=half&next=//elsewhere.example")
+        assert page.url == f"{url}/?view=overlay&ratio=half"
+        until(page, "() => ['warming', 'live'].includes(document.documentElement.dataset.situation)")
+
+
+def test_who_comes_back_stays_logged_in(page: Page) -> None:
+    with serve("--input", "demo", env={"STREAM_ANALYZER_TOKEN": TOKEN}) as service:
+        url = f"http://{service.address}/"
+        page.goto(f"{url}login?token={TOKEN}")
+        (cookie,) = page.context.cookies()
+        soon = cookie["expires"] - 350 * 86_400
+        page.context.add_cookies([{**cookie, "expires": soon}])  # type: ignore[typeddict-item]
+        page.goto(url)
+        (renewed,) = page.context.cookies()
+        assert renewed["expires"] - soon > 300 * 86_400
+        page.context.clear_cookies()
+        page.goto(url)
+        assert page.context.cookies() == [], "who has none is given none"
+
+
+def test_a_warning_still_stands_out_in_forced_colours(page: Page) -> None:
+    page.emulate_media(forced_colors="active")
+    analyzer = Scripted(page)
+    analyzer.open()
+    analyzer.send("status", status("silent"))
+    until_situation(page, "silent")
+    assert page.evaluate("() => getComputedStyle(document.querySelector('.band')).borderTopWidth") == "3px"
+    assert text(page, "situation") == "Too quiet"

@@ -1,0 +1,32 @@
+// @ts-check
+/**
+ * What the page's address asks for: ?ratio=half shows every tempo at half. A viewer's own choice goes there too, so that it
+ * lives through a reload, can be kept as a bookmark, and is no other tab's.
+ */
+
+/** Names of ratios in the address. @type {Readonly<Record<string, number>>} */
+const RATIOS = {
+  third: 1 / 3,
+  half: 1 / 2,
+  "two-thirds": 2 / 3,
+  "three-quarters": 3 / 4,
+  "four-thirds": 4 / 3,
+  "three-halves": 3 / 2,
+  double: 2,
+  triple: 3,
+};
+
+/** The ratio that a query asks for; 1 without one, or for a name that is none. @param {string} query */
+export function ratioOf(query) {
+  const name = new URLSearchParams(query).get("ratio") ?? "";
+  return Object.hasOwn(RATIOS, name) ? RATIOS[name] : 1;
+}
+
+/** The query with another ratio; 1 leaves it out. @param {string} query @param {number} ratio */
+export function withRatio(query, ratio) {
+  const parameters = new URLSearchParams(query);
+  const name = Object.keys(RATIOS).find((key) => RATIOS[key] === ratio);
+  if (name) parameters.set("ratio", name);
+  else parameters.delete("ratio");
+  return parameters.size ? `?${parameters}` : "";
+}
