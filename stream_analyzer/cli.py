@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import glob
 import json
 import logging
 import os
@@ -17,9 +18,10 @@ from stream_analyzer import __version__
 from stream_analyzer.assembly import choose_source, load_models, mqtt_sink, osc_sink
 from stream_analyzer.errors import AudioError, BrokenOff, ConfigError, StreamAnalyzerError
 from stream_analyzer.settings.config import PCM_FORMATS, Settings, is_secret, load_settings, setting_help
+from stream_analyzer.system.streams import prepare_streams, write_json_alone
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from stream_analyzer.analysis.analyzer import Models
 
@@ -31,12 +33,15 @@ _BAR_WIDTH = 30
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code."""
     code = 0
+    prepare_streams()
     try:
         options = _parser().parse_args(arguments)
         known = Settings.__dataclass_fields__
         flags = {name: value for name, value in vars(options).items() if name.removesuffix("_file") in known}
         settings = load_settings(flags, file=options.config)
         _set_up_logging(settings.log_level)
+        if settings.json:
+            write_json_alone()
         code = options.command(options, settings)
     except* StreamAnalyzerError as group:
         code = _report(group)
@@ -207,7 +212,7 @@ def _subscribe(options: argparse.Namespace, settings: Settings) -> int:
 def _analyze(options: argparse.Namespace, settings: Settings) -> int:
     models = load_models(settings)
     failures = 0
-    for path in options.files:
+    for path in _expanded(options.files):
         try:
             result = _analyze_file(path, models, settings, timeline=options.timeline)
         except AudioError as error:
@@ -219,6 +224,13 @@ def _analyze(options: argparse.Namespace, settings: Settings) -> int:
             failures += 1
         _write_line(json.dumps(result, ensure_ascii=False) if settings.json else _describe(result))
     return 1 if failures else 0
+
+
+def _expanded(patterns: list[Path]) -> Iterator[Path]:
+    """Yield the files that are meant: Windows leaves it to each program to fill in ``*``."""
+    for pattern in patterns:
+        found = [] if os.path.lexists(pattern) else sorted(map(Path, glob.glob(str(pattern))))  # noqa: PTH207 - of any folder
+        yield from found or [pattern]
 
 
 def _analyze_file(path: Path, models: Models, settings: Settings, *, timeline: bool) -> dict[str, Any]:

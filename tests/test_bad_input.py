@@ -143,6 +143,19 @@ def test_rate_beyond_any_use_is_refused(command: Command, tmp_path: Path, rate_h
     command.fails("analyze", str(tmp_path / "odd.wav"), code=1, says=(f"{rate_hz} Hz", "resample"))
 
 
+def test_patterns_are_filled_in_where_no_shell_does(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("b.wav", "a.wav", "[live] *.wav"):
+        soundfile.write(tmp_path / name, drum_loop(4.0, rate_hz=RATE_HZ), RATE_HZ)
+    for pattern, meant in (("?.wav", ["a.wav", "b.wav"]), ("[live] *.wav", ["[live] *.wav"])):
+        code, err, out = command("analyze", "--json", pattern)
+        assert (code, err) == (0, [])
+        assert [json.loads(line)["file"] for line in out.splitlines()] == meant
+    command.fails("analyze", "*.mp3", code=1, says=("*.mp3: No such file",))
+
+
 def test_samples_that_are_no_sound_are_silence_and_counted(command: Command, tmp_path: Path) -> None:
     song = drum_loop(4.0, rate_hz=RATE_HZ)
     song[1000:1010], song[20_000], song[20_001], song[50_000] = np.nan, np.inf, -np.inf, 3e38

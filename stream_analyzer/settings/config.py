@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import os
 import re
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 PCM_FORMATS = ("s16le", "f32le")
 _CREDENTIALS = re.compile(r"(//|['\"]).*@")
+# https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+_SERVICE_NAME = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
+_SERVICE_URL = re.compile(r".*_PORT=(tcp|udp|sctp)://.*")
 _FILE = "_file"
 _COMMAND_LINE = "command line"
 _LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -35,10 +39,10 @@ class Settings:
     """The settings of `run`; each field's help says what it means."""
 
     input: str = _setting(
-        "auto", values.text, "device, demo, a sound file, or - for raw PCM or a container on standard input"
+        "auto", values.source, "device, demo, a sound file, or - for raw PCM or a container on standard input"
     )
     device: str = _setting(
-        "", values.text, "sound device: its index or part of its name (see: stream-analyzer devices)"
+        "", values.device, "sound device: its index or part of its name (see: stream-analyzer devices)"
     )
     channel: int | None = _setting(None, values.channel, "channel to listen to, from 1, or mix (all; the default)")
     tempo_range: tuple[float, float] | None = _setting(
@@ -101,7 +105,11 @@ class Settings:
 def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Return the folder for what this program keeps from one start to the next."""
     base = environment.get("XDG_STATE_HOME") or environment.get("LOCALAPPDATA")
-    return (Path(base) if base else Path.home() / ".local" / "state") / "stream-analyzer"
+    try:
+        return (Path(base) if base else Path.home() / ".local" / "state") / "stream-analyzer"
+    except RuntimeError as error:
+        msg = "this user has no home where a token could be kept; "
+        raise ConfigError(msg + f"set XDG_STATE_HOME or {ENV_PREFIX}TOKEN, or name a file with --token-file") from error
 
 
 def setting_help(name: str) -> str:
@@ -164,28 +172,45 @@ def _with_secrets(layer: dict[str, Any], *, origin: str) -> Iterator[tuple[str, 
 
 def _read_secret(value: Any, *, name: str, origin: str) -> str:  # noqa: ANN401
     try:
-        return Path(values.text(value)).expanduser().read_text().rstrip("\r\n")
-    except (OSError, TypeError, ValueError) as error:  # the last for what is no text
-        reason = getattr(error, "strerror", None) or "it must be a text file"
+        return _read_text(values.path(value)).rstrip("\r\n")
+    except (OSError, TypeError, ValueError) as error:
+        not_text = isinstance(error, UnicodeDecodeError)
+        reason = getattr(error, "strerror", None) or ("it must be a text file" if not_text else f"it {error}")
         msg = f"{origin}: can't read {name} = {value!r}: {reason}; check the name and who may read it"
         raise ConfigError(msg) from error
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        with file.open("rb") as stream:
-            return tomllib.load(stream)
+        return tomllib.loads(_read_text(values.path(str(file))))
     except OSError as error:
         msg = f"can't read settings file {file}: {error.strerror}; check --config"
         raise ConfigError(msg) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except tomllib.TOMLDecodeError as error:
         msg = f"settings file {file} is not TOML: {error}; mend that line"
+        raise ConfigError(msg) from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        msg = f"settings file {file} is not TOML: line {line} is not UTF-8; save it as UTF-8"
+        raise ConfigError(msg) from error
+    except ValueError as error:
+        msg = f"settings file {file} {error}"
         raise ConfigError(msg) from error
 
 
+def _read_text(path: Path) -> str:
+    """Read text as editors save it: in UTF-8, on Windows also with a byte order mark or in UTF-16."""
+    data = path.read_bytes()
+    utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if utf_16 else "utf-8-sig").replace("\r\n", "\n")
+
+
 def _read_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Give what is meant for this program; Kubernetes and Docker set more for a service of its name."""
     return {
         name.removeprefix(ENV_PREFIX).lower(): value
         for name, value in environment.items()
         if name.startswith(ENV_PREFIX)
+        and not _SERVICE_NAME.fullmatch(name)
+        and not _SERVICE_URL.fullmatch(f"{name}={value}")
     }

@@ -35,6 +35,25 @@ def text(value: Any) -> str:  # noqa: ANN401 - raw settings come as whatever TOM
     return value
 
 
+def device(value: Any) -> str:  # noqa: ANN401
+    """Return what a sound device is asked for by; in TOML an index may well be a number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else text(value)
+
+
+def path(value: Any) -> Path:  # noqa: ANN401
+    """Return a path, ``~`` replaced by a home."""
+    try:
+        return Path(text(value)).expanduser()
+    except RuntimeError as error:
+        msg = "begins with a home that nobody has here; write the whole path"
+        raise ValueError(msg) from error
+
+
+def source(value: Any) -> str:  # noqa: ANN401
+    """Return where sound comes from."""
+    return str(path(value)) if text(value).startswith("~") else str(value)
+
+
 def host(value: Any) -> str:  # noqa: ANN401
     """Return an address to serve on."""
     if not text(value).strip():
@@ -117,20 +136,20 @@ def tempo_range(value: Any) -> tuple[float, float] | None:  # noqa: ANN401
 
 def folder(value: Any) -> Path:  # noqa: ANN401
     """Return an existing folder."""
-    path = Path(text(value)).expanduser()
-    if not path.is_dir():
+    found = path(value)
+    if not found.is_dir():
         msg = "must be an existing folder"
         raise ValueError(msg)
-    return path
+    return found
 
 
 def existing_file(value: Any) -> Path:  # noqa: ANN401
     """Return an existing file."""
-    path = Path(text(value)).expanduser()
-    if not path.is_file():
+    found = path(value)
+    if not found.is_file():
         msg = "must be an existing file"
         raise ValueError(msg)
-    return path
+    return found
 
 
 def osc(value: Any) -> Address | None:  # noqa: ANN401

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,7 +42,8 @@ class FileSource:
     def open(self) -> SourceInfo:
         """Open the file once, to see that it holds sound."""
         found = look_at(self._path)
-        return SourceInfo(self._kind, self._path.name, found.rate_hz, found.channels)
+        name = os.fsencode(self._path.name).decode(errors="replace")  # names are bytes, and messages are UTF-8
+        return SourceInfo(self._kind, name, found.rate_hz, found.channels)
 
     async def deliver(self, queue: BlockQueue) -> None:
         """Put the file's blocks at their time."""

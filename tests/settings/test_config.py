@@ -92,7 +92,7 @@ def test_bad_files(tmp_path: Path, text: str, expected: str) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="can't read settings file"):
         load_settings({}, file=tmp_path / "none.toml", environment={})
-    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\x00\xfe")
     with pytest.raises(ConfigError, match="is not TOML"):
         load_settings({}, file=tmp_path / "binary.toml", environment={})
 
@@ -151,7 +151,7 @@ def test_secrets_come_from_environment_or_file_alone(tmp_path: Path) -> None:
         load_settings({}, file=write(tmp_path, "mqtt_password = 123456"), environment=user)
     with pytest.raises(ConfigError, match=r"can't read mqtt_password_file = .*No such file"):
         load_settings({"mqtt_password_file": str(tmp_path / "none")}, environment=user)
-    secret.write_bytes(b"\xff\xfe")
+    secret.write_bytes(b"\xff\x00\xfe")
     with pytest.raises(ConfigError, match="must be a text file"):
         load_settings({"mqtt_password_file": str(secret)}, environment=user)
 
