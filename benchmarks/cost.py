@@ -24,9 +24,9 @@ import numpy as np
 import psutil
 from websockets.asyncio.client import connect
 
-from stream_analyzer.analysis.analyzer import Analyzer, Models
+from stream_analyzer.analysis.analyzer import Analyzer
 from stream_analyzer.analysis.features import SPEC, StreamingLogMel
-from stream_analyzer.analysis.model import TfliteModel
+from stream_analyzer.analysis.heads import load_heads
 from stream_analyzer.analysis.steps import STEPS_PER_SECOND
 from stream_analyzer.analysis.tempo.tracker import TempoTracker
 from stream_analyzer.sound.files import read_blocks
@@ -35,6 +35,8 @@ from stream_analyzer.system.resources import DEMO_FILE, resource_folder
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from stream_analyzer.analysis.head import Head
+    from stream_analyzer.analysis.model import TfliteModel
     from stream_analyzer.types import F32, AudioBlock
 
 GOALS = {"tempo_path": 0.005, "real_time_factor": 0.010, "resident_mb": 120.0, "start_s": 1.0}
@@ -95,9 +97,9 @@ def inference(model: TfliteModel) -> float:
     return best_s(some) / runs * 1e3
 
 
-def whole_analyzer(models: Models, blocks: list[AudioBlock]) -> float:
+def whole_analyzer(heads: list[Head], blocks: list[AudioBlock]) -> float:
     """Return the real-time factor of the analyzer on decoded sound: compute time over sound time, one thread."""
-    analyzer = Analyzer(models)
+    analyzer = Analyzer(heads)
 
     def analyze() -> None:
         analyzer.reset()
@@ -107,9 +109,9 @@ def whole_analyzer(models: Models, blocks: list[AudioBlock]) -> float:
     return best_s(analyze, repeats=3) / sum(block.duration_s for block in blocks)
 
 
-def tempo_path(models: Models, blocks: list[AudioBlock]) -> float:
+def tempo_path(heads: list[Head], blocks: list[AudioBlock]) -> float:
     """Return what the tempo alone takes of the analyzer's compute time over sound time: onsets, inference, tracker."""
-    analyzer = Analyzer(models)
+    analyzer = Analyzer(heads)
     spent: list[float] = []
 
     def timed(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -204,7 +206,7 @@ async def live(pcm: bytes, *, rate_hz: int, channels: int, seconds: float) -> di
 def measure(seconds: float) -> dict[str, Any]:
     """Measure everything."""
     folder = resource_folder("models")
-    models = Models(genre=TfliteModel(folder / "genre"), tempo=TfliteModel(folder / "tempo"))
+    heads = load_heads(folder)
     blocks = list(read_blocks(DEMO_FILE, block_s=0.5))
     samples = np.concatenate([block.samples for block in blocks])
     rate_hz, channels = blocks[0].rate_hz, samples.shape[1]
@@ -213,9 +215,9 @@ def measure(seconds: float) -> dict[str, Any]:
     return {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "front_end_us_per_hop": front_end(0.1 * noise),
-        "inference_ms": {"tempo": inference(models.tempo), "genre": inference(models.genre)},
-        "tempo_path": tempo_path(models, blocks),
-        "real_time_factor": whole_analyzer(models, blocks),
+        "inference_ms": {head.name: inference(head.model) for head in heads},
+        "tempo_path": tempo_path(heads, blocks),
+        "real_time_factor": whole_analyzer(heads, blocks),
         "start_s": asyncio.run(start_seconds()),
         **asyncio.run(live(pcm, rate_hz=rate_hz, channels=channels, seconds=seconds)),
     }

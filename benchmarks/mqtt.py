@@ -25,15 +25,16 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from aiomqtt import Client
 
-from stream_analyzer.analysis.analyzer import Models
-from stream_analyzer.analysis.model import TfliteModel
+from stream_analyzer.analysis.heads import load_heads
+from stream_analyzer.greeting import greeting
 from stream_analyzer.offline import analyze_file
 from stream_analyzer.protocol.encode import Encoder
 from stream_analyzer.serving.hub import Hub
-from stream_analyzer.serving.mqtt.sink import RETAINED, MqttSink
+from stream_analyzer.serving.mqtt.sink import MqttSink
 from stream_analyzer.sound.source import SourceInfo
 from stream_analyzer.system.address import MqttAddress
 from stream_analyzer.system.resources import DEMO_FILE, resource_folder
+from stream_analyzer.types import EVENTS
 from tests.support.mosquitto import Mosquitto, text
 
 if TYPE_CHECKING:
@@ -45,7 +46,10 @@ LEAD_S = 1.0
 SETTLE_S = 2.5  # the broker tells its counts once a second
 SESSION = "0123ab"
 TYPES = ("tempo", "genre", "level", "status")
-WHAT_DASHBOARDS_READ = [f"stream-analyzer/+/v1/{kind}" for kind in sorted(RETAINED)]
+RETAINED = sorted(event.KIND.name for event in EVENTS if event.KIND.mqtt == "retained")
+WHAT_DASHBOARDS_READ = [
+    f"stream-analyzer/+/v1/{kind}" for kind in sorted(one.KIND.name for one in EVENTS if one.KIND.mqtt == "retained")
+]
 
 
 @dataclass(frozen=True)
@@ -60,12 +64,12 @@ class Recording:
 def record(seconds: float) -> Recording:
     """Analyse the demo, and keep ``seconds`` of its messages from when it is live."""
     folder = resource_folder("models")
-    models = Models(genre=TfliteModel(folder / "genre"), tempo=TfliteModel(folder / "tempo"))
+    heads = load_heads(folder)
     encoder = Encoder(SESSION)
     source = SourceInfo("demo", DEMO_FILE.name, 44_100, 2)
-    hello = encoder.hello(source=source, models=models, started_at="2026-01-01T00:00:00+00:00")
+    hello = encoder.encode(greeting(source, heads, started_at="2026-01-01T00:00:00+00:00"))
     messages = []
-    for _, events in analyze_file(DEMO_FILE, models):
+    for _, events in analyze_file(DEMO_FILE, heads):
         for event in events:
             message = encoder.encode(event)
             if message.kind in TYPES and 0.0 < event.time_s - WARM_UP_S <= seconds:

@@ -19,10 +19,10 @@ import numpy as np
 import soxr
 
 from benchmarks import tempo_music as music
-from stream_analyzer.analysis.analyzer import Analyzer, Models
+from stream_analyzer.analysis.analyzer import Analyzer
 from stream_analyzer.analysis.model import TfliteModel
+from stream_analyzer.analysis.tempo.head import TempoHead
 from stream_analyzer.types import AudioBlock, Tempo
-from training.tempo.evaluate import NoGenre
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ class Shown:
 
 def ours(sound: F32) -> list[Shown]:
     """Follow by the whole analyzer, less its genre model."""
-    analyzer = Analyzer(Models(genre=NoGenre(), tempo=TfliteModel(Path("models/tempo"))))  # type: ignore[arg-type]
+    analyzer = Analyzer([TempoHead(TfliteModel(Path("models/tempo")))])
     events = analyzer.feed(AudioBlock(sound[:, None], music.RATE_HZ))
     return [Shown(event.time_s, event.bpm, event.state) for event in events if isinstance(event, Tempo)]
 

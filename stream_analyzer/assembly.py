@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stream_analyzer.errors import AudioError
+from stream_analyzer.types import Level, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from stream_analyzer.analysis.analyzer import Models
+    from stream_analyzer.analysis.head import Head
     from stream_analyzer.serving.mqtt.sink import MqttSink
     from stream_analyzer.serving.osc import OscSink
     from stream_analyzer.settings.config import Settings
@@ -20,14 +21,12 @@ _DEFAULT_RATE_HZ = 44_100
 _DEFAULT_CHANNELS = 2
 
 
-def load_models(settings: Settings) -> Models:
-    """Return the models of the chosen folder."""
-    from stream_analyzer.analysis.analyzer import Models  # noqa: PLC0415
-    from stream_analyzer.analysis.model import TfliteModel  # noqa: PLC0415
+def load_heads(settings: Settings) -> list[Head]:
+    """Return the heads whose models are in the chosen folder."""
+    from stream_analyzer.analysis import heads  # noqa: PLC0415
     from stream_analyzer.system.resources import resource_folder  # noqa: PLC0415
 
-    folder = settings.models or resource_folder("models")
-    return Models(genre=TfliteModel(folder / "genre"), tempo=TfliteModel(folder / "tempo"))
+    return heads.load_heads(settings.models or resource_folder("models"), tempo_range=settings.tempo_range)
 
 
 def choose_source(settings: Settings, *, attended: bool, note: Callable[[str], None]) -> AudioSource:
@@ -72,8 +71,8 @@ def choose_source(settings: Settings, *, attended: bool, note: Callable[[str], N
             return FileSource(Path(name), speed=settings.speed, kind="file")
 
 
-def mqtt_sink(settings: Settings) -> MqttSink | None:
-    """Return what publishes to a broker, if one is set."""
+def mqtt_sink(settings: Settings, heads: Sequence[Head]) -> MqttSink | None:
+    """Return what publishes the events of ``heads`` to a broker, if one is set."""
     if not settings.mqtt:
         return None
     from stream_analyzer.serving.mqtt.sink import MqttSink, host_node, tls_context  # noqa: PLC0415 - costs 61 ms
@@ -86,6 +85,7 @@ def mqtt_sink(settings: Settings) -> MqttSink | None:
         tls=tls_context(**files) if settings.mqtt.tls else None,
         user=settings.mqtt_user,
         password=settings.mqtt_password,
+        events=(*(head.event for head in heads), Level, Status),
     )
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from stream_analyzer import __version__
-from stream_analyzer.assembly import choose_source, load_models, mqtt_sink, osc_sink
+from stream_analyzer.assembly import choose_source, load_heads, mqtt_sink, osc_sink
 from stream_analyzer.errors import AudioError, BrokenOff, ConfigError, StreamAnalyzerError
 from stream_analyzer.settings.config import PCM_FORMATS, Settings, is_secret, load_settings, setting_help
 from stream_analyzer.system.streams import prepare_streams, write_json_alone
@@ -23,7 +23,7 @@ from stream_analyzer.system.streams import prepare_streams, write_json_alone
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from stream_analyzer.analysis.analyzer import Models
+    from stream_analyzer.analysis.head import Head
 
 _COMMON_SETTINGS = ("models", "log_level")
 _BAR_AFTER_S = 1.0
@@ -170,9 +170,8 @@ def _run(_options: argparse.Namespace, settings: Settings) -> int:
                 asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         await pipeline.run(
             source,
-            models,
+            heads,
             channel=settings.channel,
-            tempo_range=settings.tempo_range,
             serving=serving,
             announce=announce,
             write_line=_write_line if settings.json else None,
@@ -181,11 +180,11 @@ def _run(_options: argparse.Namespace, settings: Settings) -> int:
         )
 
     serving = login.serving(settings)
-    mqtt, osc = mqtt_sink(settings), osc_sink(settings)
+    heads = load_heads(settings)
+    mqtt, osc = mqtt_sink(settings, heads), osc_sink(settings)
     # On a terminal, with no other program that listens, a person can mend what is missing; else nobody may be there.
     attended = sys.stderr.isatty() and not (settings.json or mqtt or osc)
     source = choose_source(settings, attended=attended, note=_note)
-    models = load_models(settings)
     # On Windows aiomqtt needs this loop; it holds 512 connections there, so it is for those alone who publish by MQTT.
     loop_factory = asyncio.SelectorEventLoop if mqtt else None
     with suppress(asyncio.CancelledError), asyncio.Runner(loop_factory=loop_factory) as runner:
@@ -210,11 +209,11 @@ def _subscribe(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _analyze(options: argparse.Namespace, settings: Settings) -> int:
-    models = load_models(settings)
+    heads = load_heads(settings)
     failures = 0
     for path in _expanded(options.files):
         try:
-            result = _analyze_file(path, models, settings, timeline=options.timeline)
+            result = _analyze_file(path, heads, settings, timeline=options.timeline)
         except AudioError as error:
             _note(f"stream-analyzer: {error}")
             failures += 1
@@ -233,16 +232,17 @@ def _expanded(patterns: list[Path]) -> Iterator[Path]:
         yield from found or [pattern]
 
 
-def _analyze_file(path: Path, models: Models, settings: Settings, *, timeline: bool) -> dict[str, Any]:
+def _analyze_file(path: Path, heads: list[Head], settings: Settings, *, timeline: bool) -> dict[str, Any]:
     from stream_analyzer.offline import analyze_file  # noqa: PLC0415
-    from stream_analyzer.protocol.summary import Summary, Timeline  # noqa: PLC0415
+    from stream_analyzer.protocol.encode import event_data  # noqa: PLC0415
+    from stream_analyzer.protocol.summary import RunningSummary, Timeline  # noqa: PLC0415
 
-    summary, rows = Summary(), Timeline()
+    summary, rows = RunningSummary(), Timeline(head.event for head in heads)
     begun = time.monotonic()
     bar = sys.stderr.isatty()
     drawn, broken = False, {}
     try:
-        for done, events in analyze_file(path, models, channel=settings.channel, tempo_range=settings.tempo_range):
+        for done, events in analyze_file(path, heads, channel=settings.channel):
             for event in events:
                 summary.add(event)
                 if timeline:
@@ -256,7 +256,8 @@ def _analyze_file(path: Path, models: Models, settings: Settings, *, timeline: b
     finally:
         if drawn:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201
-    return {"file": str(path), **summary.to_dict(), **broken, **({"timeline": rows.to_dict()} if timeline else {})}
+    found = event_data(summary.summary())
+    return {"file": str(path), **found, **broken, **({"timeline": rows.to_dict()} if timeline else {})}
 
 
 def _describe(result: dict[str, Any]) -> str:
@@ -291,10 +292,9 @@ def _devices(_options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _models(options: argparse.Namespace, settings: Settings) -> int:
-    models = load_models(settings)
     results = []
-    for model in (models.genre, models.tempo):
-        manifest = model.manifest
+    for head in load_heads(settings):
+        manifest = head.model.manifest
         result: dict[str, Any] = {
             "name": manifest.name,
             "version": manifest.version,
@@ -302,7 +302,7 @@ def _models(options: argparse.Namespace, settings: Settings) -> int:
             "window_s": manifest.window_s,
         }
         if options.action == "verify":
-            model.verify()
+            head.model.verify()
             result["verified"] = True
         results.append(result)
     for result in results:

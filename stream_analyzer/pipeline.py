@@ -14,8 +14,9 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from stream_analyzer.analysis.analyzer import Analyzer, Models
+from stream_analyzer.analysis.analyzer import Analyzer
 from stream_analyzer.errors import ConfigError
+from stream_analyzer.greeting import greeting
 from stream_analyzer.protocol.encode import Encoder
 from stream_analyzer.protocol.history import History
 from stream_analyzer.publisher import Publisher
@@ -28,13 +29,13 @@ from stream_analyzer.system.resources import resource_folder
 from stream_analyzer.system.threads import in_daemon_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from stream_analyzer.analysis.head import Head
     from stream_analyzer.serving.mqtt.sink import MqttSink
     from stream_analyzer.serving.osc import OscSink
     from stream_analyzer.serving.web.server import Serving
     from stream_analyzer.sound.source import AudioSource
-    from stream_analyzer.types import TempoRange
 
 logger = logging.getLogger(__name__)
 
@@ -44,10 +45,9 @@ _REPEAT_AFTER_S = 1.0
 
 async def run(
     source: AudioSource,
-    models: Models,
+    heads: Sequence[Head],
     *,
     channel: int | None,
-    tempo_range: TempoRange | None,
     serving: Serving,
     announce: Callable[[str], None],
     write_line: Callable[[str], None] | None,
@@ -66,11 +66,12 @@ async def run(
     session, history = secrets.token_hex(3), History()
     encoder = Encoder(session)
     started_at = datetime.now(UTC).isoformat(timespec="seconds")
-    hub = Hub(encoder.hello(source=info, models=models, tempo_range=tempo_range, started_at=started_at))
+    hello = greeting(info, heads, started_at=started_at)
+    hub = Hub(encoder.encode(hello))
     queue, fanout = BlockQueue(), Fanout(encoder, max_clients=serving.max_clients)
     broker = mqtt.broker_state if mqtt else lambda: "none"
     publisher = Publisher(queue, hub, encoder, history, fanout.counters, broker=broker)
-    monitor = Monitor(queue, fanout.counters, publisher, broker=broker)
+    monitor = Monitor(queue, fanout.counters, publisher, broker=broker, types=hello.types)
     async with AsyncExitStack() as stack:
         stack.enter_context(hub.subscribe(fanout))
         stack.enter_context(hub.subscribe(monitor))
@@ -80,7 +81,7 @@ async def run(
             "/health": monitor.health,
             "/ready": monitor.ready,
         }
-        server = WebServer(fanout, resource_folder("web"), serving=serving, answers=answers)
+        server = WebServer(fanout, resource_folder("web"), serving=serving, answers=answers, types=hello.types)
         announce(await stack.enter_async_context(server.listen()))
         sinks = await stack.enter_async_context(asyncio.TaskGroup())
         if write_line:
@@ -89,8 +90,8 @@ async def run(
         following = [sinks.create_task(sink.follow(hub), name=type(sink).__name__) for sink in (mqtt, osc) if sink]
         delivery = asyncio.create_task(_deliver(source, queue), name="deliver sound")
         try:
-            analyzer = Analyzer(monitor.timed(models), channel=channel, tempo_range=tempo_range)
-            await _analyse(queue, hub, analyzer, publisher, source_waits=not source.live)
+            monitor.watch(heads)
+            await _analyse(queue, hub, Analyzer(heads, channel=channel), publisher, source_waits=not source.live)
         finally:
             delivery.cancel()
             hub.close()

@@ -9,12 +9,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stream_analyzer.analysis.steps import STEPS_PER_SECOND
-from stream_analyzer.protocol.summary import Summary
-from stream_analyzer.types import BrokerState, Event, Status
+from stream_analyzer.protocol.summary import RunningSummary
+from stream_analyzer.types import BrokerState, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from stream_analyzer.kinds import Described
     from stream_analyzer.protocol.encode import Encoder
     from stream_analyzer.protocol.history import History
     from stream_analyzer.serving.hub import Hub
@@ -46,13 +47,13 @@ class Publisher:
         """Publish what comes of the sound in ``queue``; ``counters`` tell of the clients, ``broker`` of the broker."""
         self._queue, self._hub, self._encoder, self._history = queue, hub, encoder, history
         self._counters, self._broker = counters, broker
-        self._summary = Summary()
+        self._summary = RunningSummary()
         self.status: Status | None = None
         self.turned_s = time.monotonic()
         self._latencies_s: list[float] = []
         self._warned_s, self._warned_of_s = -math.inf, 0.0
 
-    def publish(self, events: list[Event]) -> None:
+    def publish(self, events: Sequence[Described]) -> None:
         """Publish what one item of the queue led to."""
         self.turned_s = time.monotonic()
         if events:
@@ -70,7 +71,7 @@ class Publisher:
 
     def end(self) -> None:
         """Publish what the whole amounts to."""
-        self._hub.publish(self._encoder.summary(self._summary.to_dict(), time_s=self._summary.duration_s))
+        self._hub.publish(self._encoder.encode(self._summary.summary()))
 
     def _seen(self, status: Status) -> Status:
         latency_s = sum(self._latencies_s) / len(self._latencies_s) if self._latencies_s else 0.0

@@ -1,9 +1,14 @@
-"""Audio blocks and the events that the analyzer makes of them. Times are seconds on the sample clock."""
+"""Audio blocks and the events that the analyzer makes of them. Times are seconds on the sample clock.
+
+Each event describes itself, as `stream_analyzer.kinds` says.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
+
+from stream_analyzer.kinds import Described, Entity, Kind, Metric, described, record
 
 if TYPE_CHECKING:  # a subscriber reads these types without numpy
     import numpy as np
@@ -14,10 +19,14 @@ if TYPE_CHECKING:  # a subscriber reads these types without numpy
     U8 = npt.NDArray[np.uint8]
 
 State = Literal["starting", "warming", "live", "silent", "degraded", "device_lost", "ended"]
+SourceKind = Literal["device", "file", "demo", "stdin"]
 BrokerState = Literal["none", "down", "up", "clash"]
 TempoRange = tuple[float, float]  # lowest and highest BPM
 TempoState = Literal["searching", "locked", "holding", "unsteady"]
 GenreState = Literal["searching", "music", "holding", "not_music"]
+
+TOP_GENRES = 5  # labels that are sent
+_GAUGE = "mdi:gauge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,35 +46,43 @@ class AudioBlock:
         return len(self.samples) / self.rate_hz
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Alternative:
     """Another tempo that the music allows (mostly an octave), with its salience in 0..1 relative to the shown one."""
 
-    bpm: float
-    salience: float
+    bpm: float = described(digits=2)
+    salience: float = described(digits=4)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tempo:
     """The tempo at ``time_s``. ``age_s`` is how long ago the sound last supported this number; 0 when it does now."""
 
+    KIND: ClassVar[Kind] = Kind("tempo", mqtt="retained", sure=("state", ("locked",)))
+
     time_s: float
-    bpm: float
-    confidence: float
-    state: TempoState
-    age_s: float
+    bpm: float = described(
+        digits=2,
+        osc=True,
+        osc_alone="bpm",
+        row=True,
+        entity=Entity("Tempo", "mdi:metronome", key="tempo", unit="BPM", digits=1),
+    )
+    confidence: float = described(digits=4, osc=True, row=True, entity=Entity("Tempo confidence", _GAUGE, unit="%"))
+    state: TempoState = described(osc=True, row=True)
+    age_s: float = described(digits=2, osc=True)
     alternatives: tuple[Alternative, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Score:
     """A label of a genre or sub-genre and its probability."""
 
     label: str
-    p: float
+    p: float = described(digits=4)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Genre:
     """The genre at ``time_s``.
 
@@ -75,35 +92,45 @@ class Genre:
     ``sub_genre`` is one of the label's own, when the model is sure of it.
     """
 
+    KIND: ClassVar[Kind] = Kind("genre", mqtt="retained", sure=("state", ("music",)))
+
     time_s: float
-    label: str | None
-    confidence: float
-    state: GenreState
-    age_s: float
-    music: float
-    scores: tuple[Score, ...]
-    sub_genre: Score | None = None
+    label: str | None = described(
+        osc=True,
+        row=True,
+        entity=Entity("Genre", "mdi:music", key="genre", words=(("not_music", "Not music"),)),
+    )
+    confidence: float = described(digits=4, osc=True, row=True, entity=Entity("Genre confidence", _GAUGE, unit="%"))
+    state: GenreState = described(osc=True, row=True)
+    age_s: float = described(digits=2, osc=True)
+    music: float = described(digits=4)
+    scores: tuple[Score, ...] = described(wire="top", most=TOP_GENRES)
+    sub_genre: Score | None = described(default=None, osc=True, row=True)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Spectrum:
     """Mel columns as levels, uint8 [columns, bands]: 0..255 for SPECTRUM_FLOOR_DB..SPECTRUM_CEIL_DB."""
+
+    KIND: ClassVar[Kind] = Kind("spectrum")
 
     time_s: float
     levels: U8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Level:
     """Loudness of the last step in dB re full scale; ``clipping`` when samples sat at full scale."""
 
+    KIND: ClassVar[Kind] = Kind("level", mqtt="passing")
+
     time_s: float
-    rms_dbfs: float
-    peak_dbfs: float
-    clipping: bool
+    rms_dbfs: float = described(digits=1, osc=True)
+    peak_dbfs: float = described(digits=1, osc=True)
+    clipping: bool = described(osc=True)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Status:
     """What the analyzer is doing, and what was lost since the start.
 
@@ -114,20 +141,27 @@ class Status:
     ``lost_s`` is the audio that never arrived; ``nonfinite`` the samples that were NaN or infinite and became silence.
     """
 
+    KIND: ClassVar[Kind] = Kind("status", mqtt="retained")
+
     time_s: float
-    state: State
-    detail: str
-    lag_s: float
-    lost_s: float
-    nonfinite: int
+    state: State = described(osc=True, entity=Entity("State", "mdi:ear-hearing", key="state", options=get_args(State)))
+    detail: str = described(osc=True)
+    lag_s: float = described(digits=2)
+    lost_s: float = described(digits=3, metric=Metric("audio_lost_seconds", "Sound that never arrived.", counter=True))
+    nonfinite: int = described(
+        metric=Metric("audio_nonfinite_samples", "Samples that were NaN or infinite.", counter=True)
+    )
     clients: int
-    latency_s: float = 0.0
     missed: int = 0
     stalled: int = 0
+    latency_s: float = described(
+        default=0.0, digits=3, metric=Metric("latency_seconds", "From a sample's arrival to its message.")
+    )
     broker: BrokerState = "none"
 
 
-Event = Tempo | Genre | Spectrum | Level | Status
+# What the analyzer and the heads that ship say.
+EVENTS: tuple[type[Described], ...] = (Tempo, Genre, Level, Status, Spectrum)
 
 SPECTRUM_FLOOR_DB = -60.0
 SPECTRUM_CEIL_DB = 40.0

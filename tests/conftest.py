@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-    from stream_analyzer.analysis.analyzer import Models
+    from stream_analyzer.analysis.head import Head
 
 ROOT = Path(__file__).parent.parent
 BROWSER_LIMIT_MS = 30_000.0
 
 
 @pytest.fixture
-def models() -> Models:
-    """Models that need no file."""
+def heads() -> list[Head]:
+    """The heads, with models that need no file."""
     return make_fakes()
 
 

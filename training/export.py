@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from stream_analyzer.analysis.features import SPEC
-from stream_analyzer.analysis.manifest import Calibration, ModelManifest, sha256_of
+from stream_analyzer.analysis.manifest import ModelManifest, sha256_of
 from stream_analyzer.analysis.model import TfliteModel
 from training.nets.quant import quantization_aware, to_int8
 from training.task import Task, served
@@ -52,8 +52,8 @@ def export(run: Path, task: Task, config: dict[str, Any], *, version: str, out: 
         sha256=sha256_of(out / MODEL_FILE),
         feature=SPEC,
         input=task.input,
-        output=task.output,
-        calibration=Calibration(temperature=1.0),
+        output=task.output.to_dict(),
+        calibration={},
         time_constant_s=task.time_constant_s,
         metrics=[],
         training={
@@ -67,9 +67,9 @@ def export(run: Path, task: Task, config: dict[str, Any], *, version: str, out: 
     int8 = served(TfliteModel(out))
     calibration, output = task.calibrate(int8)
     metrics = side_by_side(
-        *(task.metrics(predict, temperature=calibration.temperature) for predict in (predictor(model), int8))
+        *(task.metrics(predict, temperature=calibration["temperature"]) for predict in (predictor(model), int8))
     )
-    manifest = replace(draft, output=output, calibration=calibration, metrics=metrics)
+    manifest = replace(draft, output=output.to_dict(), calibration=calibration, metrics=metrics)
     (out / "manifest.json").write_text(manifest.to_json())
     window = task.golden()
     np.savez_compressed(out / "golden.npz", window=window, logits=int8(window[None])[0])
@@ -89,7 +89,7 @@ def main() -> None:
     task = make_task(config, arguments.prepared)
     manifest = export(arguments.run, task, config, version=arguments.version, out=arguments.out)
     size_kib = (arguments.out / MODEL_FILE).stat().st_size / 1024.0
-    print(f"{arguments.out}: {size_kib:.0f} KiB, temperature {manifest.calibration.temperature:.3f}")
+    print(f"{arguments.out}: {size_kib:.0f} KiB, temperature {manifest.calibration['temperature']:.3f}")
     for row in manifest.metrics:
         print(json.dumps(row))
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import tensorflow as tf
     import tf_keras as keras
 
-    from stream_analyzer.analysis.manifest import Calibration, ModelInput, ModelOutput
+    from stream_analyzer.analysis.manifest import ModelInput
     from stream_analyzer.analysis.model import TfliteModel
     from stream_analyzer.types import F32
 
@@ -32,12 +32,26 @@ class Batch:
     targets: dict[str, npt.NDArray[Any]]
 
 
+class Output(Protocol):
+    """What the logits of a task stand for, as its manifest says it."""
+
+    @property
+    def size(self) -> int:
+        """Number of logits."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as a manifest holds it."""
+
+
 class Task(Protocol):
     """What is learnt: data, network, loss, score, and what the manifest says of it."""
 
     input: ModelInput
-    output: ModelOutput
     time_constant_s: float
+
+    @property
+    def output(self) -> Output:
+        """What the logits stand for."""
 
     def build(self) -> keras.Model:
         """Return a fresh float network: [batch, frames, 128, 1] -> logits [batch, size]."""
@@ -51,8 +65,11 @@ class Task(Protocol):
     def validate(self, predict: Predict) -> dict[str, float]:
         """Return validation metrics; ``score`` is the one that counts, higher is better."""
 
-    def calibrate(self, predict: Predict) -> tuple[Calibration, ModelOutput]:
-        """Return what makes confidences honest on the validation split, and the output with thresholds chosen there."""
+    def calibrate(self, predict: Predict) -> tuple[dict[str, float], Output]:
+        """Return what makes confidences honest on the validation split, and the output with thresholds chosen there.
+
+        The first is the calibration as a manifest holds it; one of its values is ``temperature``.
+        """
 
     def metrics(self, predict: Predict, *, temperature: float) -> list[dict[str, Any]]:
         """Return what the manifest states: rows with ``dataset``, ``split``, ``n``, ``metric`` and ``value``."""

@@ -1,4 +1,4 @@
-"""The whole signal path, without I/O: resample > log-mel > windows > models > decoding.
+"""The whole signal path, without I/O: resample > log-mel > heads (windows > models > decoding).
 
 Sound is analysed in steps of 0.1 s on the sample clock, so what comes out depends on the sound alone, never on how it
 was cut into blocks. Times are seconds on that clock; levels are dB re full scale.
@@ -6,24 +6,23 @@ was cut into blocks. Times are seconds on that clock; levels are dB re full scal
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stream_analyzer.analysis.features import SPEC, StreamingLogMel
-from stream_analyzer.analysis.genre.tracker import GenreTracker
+from stream_analyzer.analysis.head import Step
 from stream_analyzer.analysis.level import SILENCE_DBFS, measure_level
 from stream_analyzer.analysis.resample import Resampler, mix, pick_channels
-from stream_analyzer.analysis.rolling import RollingWindow
 from stream_analyzer.analysis.steps import STEPS_PER_SECOND, Steps
-from stream_analyzer.analysis.tempo.tracker import TempoTracker
-from stream_analyzer.errors import ManifestError
-from stream_analyzer.types import SPECTRUM_CEIL_DB, SPECTRUM_FLOOR_DB, AudioBlock, Event, Spectrum, State, Status
+from stream_analyzer.types import SPECTRUM_CEIL_DB, SPECTRUM_FLOOR_DB, AudioBlock, Spectrum, State, Status
 
 if TYPE_CHECKING:
-    from stream_analyzer.analysis.model import TfliteModel
-    from stream_analyzer.types import F32, U8, TempoRange
+    from collections.abc import Sequence
+
+    from stream_analyzer.analysis.head import Head
+    from stream_analyzer.kinds import Described
+    from stream_analyzer.types import F32, U8
 
 GAP_FILLED_S = 0.5
 LOUDEST = 1e4  # 80 dB above full scale: no sound, and its power would overflow float32
@@ -35,45 +34,15 @@ _DETAIL: dict[State, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Models:
-    """The models an analyzer runs."""
-
-    genre: TfliteModel
-    tempo: TfliteModel
-
-    def __post_init__(self) -> None:
-        """Refuse a model that was made for something else."""
-        for task, model in (("genre", self.genre), ("tempo", self.tempo)):
-            if model.manifest.task != task:
-                msg = f"model {model.manifest.name} is for {model.manifest.task}, not {task}; restore the models folder"
-                raise ManifestError(msg)
-
-    @property
-    def longest_window_s(self) -> float:
-        """Seconds until a fault in the sound has left every window."""
-        return max(self.genre.manifest.window_s, self.tempo.manifest.window_s)
-
-    @property
-    def first_judgement_s(self) -> float:
-        """Seconds of sound until each kind can be judged for the first time."""
-        return max(self.genre.manifest.first_s, self.tempo.manifest.first_s) + 1.0 / STEPS_PER_SECOND
-
-
 class Analyzer:
     """Turns audio blocks into events. Synchronous and without a clock; one thread owns it."""
 
-    def __init__(self, models: Models, *, channel: int | None = None, tempo_range: TempoRange | None = None) -> None:
-        """Run ``models`` on the mix of all channels, or on the ``channel``-th alone (from 1).
-
-        Tempi outside of ``tempo_range`` (lowest and highest BPM, an octave apart at least) show as the octave within.
-        """
-        self._models, self._channel = models, channel
-        self._log_mel = StreamingLogMel(SPEC)
-        genre, tempo = models.genre.manifest, models.tempo.manifest
-        self._genre_window = RollingWindow(genre.input, n_mels=SPEC.n_mels, fill=SPEC.log_floor)
-        self._tempo_window = RollingWindow(tempo.input, n_mels=SPEC.n_mels, fill=SPEC.log_floor)
-        self._genre, self._tempo = GenreTracker(genre), TempoTracker(tempo, tempo_range=tempo_range)
+    def __init__(self, heads: Sequence[Head], *, channel: int | None = None) -> None:
+        """Let ``heads`` hear the mix of all channels, or the ``channel``-th alone (from 1)."""
+        self._heads, self._channel = tuple(heads), channel
+        wanted = dict.fromkeys((SPEC, *(spec for head in heads for spec in head.features)))
+        self._log_mels = {spec: StreamingLogMel(spec) for spec in wanted}
+        self._longest_window_s = max((head.window_s for head in heads), default=0.0)
         self.reset()
 
     def reset(self) -> None:
@@ -85,7 +54,7 @@ class Analyzer:
         self._analysed = 0
         self._start_afresh()
 
-    def feed(self, block: AudioBlock) -> list[Event]:
+    def feed(self, block: AudioBlock) -> list[Described]:
         """Analyse a block and return the events of the steps it completes, in order.
 
         ``block.samples`` is float32 [n, channels] of any n. Lost sound is filled with silence up to 0.5 s; more of it,
@@ -99,19 +68,24 @@ class Analyzer:
             steps = self._open(block.rate_hz, samples.shape[1], start_s=self._clock_s + lost_s)
         elif block.lost:
             samples = np.concatenate([np.zeros((block.lost, samples.shape[1]), np.float32), samples])
-            self._degraded_until_s = steps.end_s + lost_s + self._models.longest_window_s
-        return [event for step, end_s in steps.push(samples) for event in self._analyse(step, time_s=end_s)]
+            self._degraded_until_s = steps.end_s + lost_s + self._longest_window_s
+        return [
+            event
+            for step, end_s in steps.push(samples)
+            for event in self._analyse(step, rate_hz=block.rate_hz, time_s=end_s)
+        ]
 
-    def device_lost(self, detail: str) -> list[Event]:
+    def device_lost(self, detail: str) -> list[Described]:
         """Note that the source stopped delivering."""
         return self._change_state("device_lost", time_s=self._clock_s, detail=detail)
 
-    def end(self) -> list[Event]:
+    def end(self) -> list[Described]:
         """Analyse what is left of the last step, and end. Feed nothing afterwards but after `reset`."""
-        events: list[Event] = []
+        events: list[Described] = []
         if self._steps is not None:
             rest, end_s = self._steps.rest()
-            events = self._analyse(rest, time_s=end_s) if len(rest) else []
+            rate_hz, _ = self._steps.format
+            events = self._analyse(rest, rate_hz=rate_hz, time_s=end_s) if len(rest) else []
         return events + self._change_state("ended", time_s=self._clock_s)
 
     @property
@@ -121,8 +95,9 @@ class Analyzer:
     def _open(self, rate_hz: int, channels: int, *, start_s: float) -> Steps:
         """Start an unbroken stretch of sound."""
         self._start_afresh()
-        self._resampler = Resampler(rate_hz, SPEC.sample_rate_hz)
-        self._log_mel.reset()
+        self._resamplers = {rate: Resampler(rate_hz, rate) for rate in {s.sample_rate_hz for s in self._log_mels}}
+        for log_mel in self._log_mels.values():
+            log_mel.reset()
         self._steps = Steps(rate_hz=rate_hz, channels=channels, start_s=start_s)
         return self._steps
 
@@ -133,8 +108,8 @@ class Analyzer:
         self._forget()
 
     def _forget(self) -> None:
-        for part in (self._genre_window, self._tempo_window, self._genre, self._tempo):
-            part.reset()
+        for head in self._heads:
+            head.reset()
 
     def _finite(self, samples: F32) -> F32:
         sound = np.abs(samples) <= LOUDEST  # false for NaN too
@@ -143,15 +118,19 @@ class Analyzer:
         self._nonfinite += int(np.count_nonzero(~sound))
         return np.where(sound, samples, np.float32(0.0))
 
-    def _analyse(self, samples: F32, *, time_s: float) -> list[Event]:
+    def _analyse(self, samples: F32, *, rate_hz: int, time_s: float) -> list[Described]:
         """Analyse the step of samples [n, channels] that ends at ``time_s``."""
         level = measure_level(samples, time_s=time_s)
         self._listen(quiet=level.rms_dbfs < SILENCE_DBFS)
-        frames = self._log_mel.push(self._resampler.push(mix(samples)))
-        events: list[Event] = [level]
-        if len(frames):
-            events.append(Spectrum(time_s=time_s, levels=spectrum_levels(frames)))
-            events += self._judge(frames, time_s=time_s)
+        mono = mix(samples)
+        resampled = {rate: resampler.push(mono) for rate, resampler in self._resamplers.items()}
+        frames = {spec: log_mel.push(resampled[spec.sample_rate_hz]) for spec, log_mel in self._log_mels.items()}
+        events: list[Described] = [level]
+        if len(frames[SPEC]):
+            events.append(Spectrum(time_s=time_s, levels=spectrum_levels(frames[SPEC])))
+        step = Step(time_s, samples, rate_hz, level, silent=self._silent, frames=frames)
+        for head in self._heads:
+            events += head.hear(step)
         self._analysed += 1
         return events + self._change_state(self._sound_state(time_s), time_s=time_s)
 
@@ -163,24 +142,6 @@ class Analyzer:
             self._heard = True
         self._quiet_steps = self._quiet_steps + 1 if quiet else 0
 
-    def _judge(self, frames: F32, *, time_s: float) -> list[Event]:
-        self._tempo.push(frames)
-        tempo_due, genre_due = self._tempo_window.push(frames), self._genre_window.push(frames)
-        events: list[Event | None] = []
-        if self._silent:
-            events += [self._tempo.hold(time_s=time_s)] if tempo_due else []
-            events += [self._genre.hold(time_s=time_s)] if genre_due else []
-        else:
-            if tempo_due:
-                events.append(self._tempo.update(self._listen_to_tempo, time_s=time_s))
-            if genre_due:
-                events.append(self._genre.update(self._models.genre.run(self._genre_window.frames), time_s=time_s))
-        return [event for event in events if event is not None]
-
-    def _listen_to_tempo(self, frames: int) -> F32:
-        """Return what the tempo model says of the newest ``frames`` of its window alone."""
-        return self._models.tempo.run(self._tempo_window.newest(frames))
-
     @property
     def _silent(self) -> bool:
         return self._quiet_steps >= SILENT_AFTER_STEPS
@@ -190,11 +151,11 @@ class Analyzer:
             return "silent"
         if time_s < self._degraded_until_s:
             return "degraded"
-        if self._genre_window.ready and self._tempo_window.ready:
+        if all(head.ready for head in self._heads):
             return "live"
         return "warming" if self._heard else "starting"
 
-    def _change_state(self, state: State, *, time_s: float, detail: str = "") -> list[Event]:
+    def _change_state(self, state: State, *, time_s: float, detail: str = "") -> list[Described]:
         """Return a status when the state changes, and each second."""
         detail = detail or _DETAIL.get(state, "")
         if (state, detail) == self._state and self._analysed % STEPS_PER_SECOND:

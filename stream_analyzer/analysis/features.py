@@ -1,4 +1,4 @@
-"""The one feature definition: streaming log-mel frames, computed here alone for serving and for training.
+"""Log-mel frames of a stream, computed here alone for serving and for training; `SPEC` is what the page shows.
 
 Samples in are mono float32 in [-1, 1] at ``FeatureSpec.sample_rate_hz``; frames out are float32 natural-log mel power.
 Frames are left-aligned: frame k covers samples [k * hop, k * hop + n_fft). No centring, no padding.
@@ -42,6 +42,12 @@ class FeatureSpec:
     def log_floor(self) -> float:
         """The smallest value a frame can hold: ln(power_floor)."""
         return float(np.log(np.float32(self.power_floor)))
+
+    @property
+    def computable(self) -> bool:
+        """Whether `StreamingLogMel` computes this: it knows one window, one mel scale and norm, and one logarithm."""
+        words = ("window", "mel_scale", "mel_norm", "log")
+        return all(getattr(self, word) == FeatureSpec.__dataclass_fields__[word].default for word in words)
 
     @property
     def digest(self) -> str:

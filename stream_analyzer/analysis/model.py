@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import zipfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from stream_analyzer.analysis.manifest import ModelManifest, load_manifest
-from stream_analyzer.errors import ModelError
+from stream_analyzer.errors import ManifestError, ModelError
 from stream_analyzer.system.stderr import native_stderr_closed
 
 if TYPE_CHECKING:
@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from stream_analyzer.types import F32
 
 GOLDEN_STEPS = 2.0
+
+
+class Model(Protocol):
+    """What judges a window. ``outputs`` is the number of its logits."""
+
+    manifest: ModelManifest
+    outputs: int
+
+    def run(self, window: F32) -> F32:
+        """Return the logits float32 [outputs] of a window float32 [frames, n_mels]."""
 
 
 class TfliteModel:
@@ -31,7 +41,8 @@ class TfliteModel:
         window = self.manifest.input
         shape = (1, window.frames, self.manifest.feature.n_mels, 1)
         _check(self.manifest, "input", inputs, shape)
-        _check(self.manifest, "output", outputs, (1, self.manifest.output.size))
+        self.outputs = int(outputs[0]["shape"][-1])
+        _check(self.manifest, "output", outputs, (1, self.outputs))
         self._input_index, self._output_index = inputs[0]["index"], outputs[0]["index"]
         self._input_scale, self._input_zero = inputs[0]["quantization"]
         self._output_scale, self._output_zero = outputs[0]["quantization"]
@@ -47,7 +58,7 @@ class TfliteModel:
 
         Returns
         -------
-        float32 array [output size]
+        float32 array [outputs]
             Dequantized logits, before any temperature.
         """
         levels = np.rint(window * np.float32(1.0 / self._input_scale))
@@ -74,7 +85,7 @@ class TfliteModel:
             reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
             msg = f"model {self.manifest.name}: can't read {path}: {reason}; restore it or export the model again"
             raise ModelError(msg) from error
-        if window.shape != self._shape[1:3] or expected.shape != (self.manifest.output.size,):
+        if window.shape != self._shape[1:3] or expected.shape != (self.outputs,):
             msg = f"model {self.manifest.name}: {path} was made for another model; restore it or export the model again"
             raise ModelError(msg)
         off = float(np.abs(self.run(window) - expected).max()) / self._output_scale
@@ -95,6 +106,14 @@ def _interpreter(path: Path, name: str) -> Any:  # noqa: ANN401 - the runtime sh
         msg = f"model {name}: {path.name} is not a TFLite model this runtime can run ({reason}); export it again"
         raise ModelError(msg) from error
     return interpreter
+
+
+def hold_outputs(model: Model, expected: int) -> None:
+    """Raise `ManifestError` if a model has not as many logits as its manifest gives meaning to."""
+    if model.outputs != expected:
+        name = model.manifest.name
+        msg = f"model {name} has {model.outputs} outputs, its manifest describes {expected}; export it again"
+        raise ManifestError(msg)
 
 
 def _check(manifest: ModelManifest, side: str, details: list[dict[str, Any]], shape: tuple[int, ...]) -> None:

@@ -33,32 +33,32 @@ class RollingMean:
         self._time_s = 0.0
 
     @property
-    def value(self) -> F32 | None:
-        """The mean so far, float32 like its input's shape; None before the first vector."""
-        return np.asarray(self._sum / self._weight, np.float32) if self._weight else None
+    def value(self) -> F64 | None:
+        """The mean so far, float64 of its input's shape; None before the first vector."""
+        return np.asarray(self._sum / self._weight) if self._weight else None
 
-    def update(self, vector: F32, *, time_s: float) -> F32:
+    def update(self, vector: F32 | F64, *, time_s: float) -> F64:
         """Take the vector of ``time_s`` (never earlier than the one before), return the mean.
 
         Parameters
         ----------
         vector
-            float32 [n].
+            float [n].
         time_s
             Seconds on the sample clock.
 
         Returns
         -------
-        float32 array [n]
+        float64 array [n]
             The weighted mean of all vectors so far.
         """
         keep = self._keep(vector, elapsed_s=max(0.0, time_s - self._time_s))
         self._sum = self._sum * keep + np.asarray(vector, np.float64)
         self._weight = self._weight * keep + 1.0
         self._time_s = time_s
-        return np.asarray(self._sum / self._weight, np.float32)
+        return np.asarray(self._sum / self._weight)
 
-    def _keep(self, _vector: F32, *, elapsed_s: float) -> float:
+    def _keep(self, _vector: F32 | F64, *, elapsed_s: float) -> float:
         """Return the share of the past that still counts when a vector comes."""
         return math.exp(-elapsed_s / self._time_constant_s)
 

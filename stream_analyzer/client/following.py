@@ -11,7 +11,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from stream_analyzer.protocol.decode import GREETINGS, NTH_MODULUS, Envelope, Kind, WireEvent
+from stream_analyzer.protocol.decode import Envelope
+from stream_analyzer.protocol.kinds import GREETINGS, NTH_MODULUS, WireEvent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +28,7 @@ class Gap:
     After a restart of the analyzer both are None: what the old session still sent is unknown.
     """
 
-    kind: Kind | None
+    kind: str | None
     missed: int | None
 
 
@@ -95,7 +96,7 @@ class Follower:
         """Start with nothing seen; without ``tells_gaps``, missing is what was asked for."""
         self._tells_gaps = tells_gaps
         self._session, self._seq = "", 0
-        self._newest: dict[Kind, Envelope] = {}
+        self._newest: dict[str, Envelope] = {}
 
     def follow(self, item: Envelope | Lost, payload: str | bytes) -> Iterator[Received]:
         """Yield what the next message means: itself, unless it was seen before, after the gap before it."""

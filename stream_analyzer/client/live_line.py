@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from stream_analyzer.client.following import Gap, Lost, Received
 from stream_analyzer.client.subscriber import subscribe_blocking
 from stream_analyzer.errors import ConfigError
-from stream_analyzer.protocol.decode import Hello
+from stream_analyzer.protocol.kinds import Hello
 from stream_analyzer.types import Genre, Level, Status, Tempo
 
 if TYPE_CHECKING:

@@ -1,149 +1,44 @@
-"""The wire as a subscriber reads it, protocol version 1: its constants, and messages back into events. Pure, no numpy.
+"""Messages back into events, protocol version 1, as a subscriber reads them. Pure; numpy for spectra alone.
 
-What a message holds beyond what is known here is ignored, and so are unknown types. `messages` is the other direction.
+What a message holds beyond what is known here is ignored, and so are unknown types. `encode` is the other direction.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import struct
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from stream_analyzer.errors import ProtocolError
-from stream_analyzer.types import Alternative, Genre, Level, Spectrum, Status, Tempo
-
-PROTOCOL_VERSION = 1
-SPECTRUM_HEADER = struct.Struct("<BBHHHQd")
-SPECTRUM_KIND = 1
-NTH_MODULUS = 1 << 16  # a binary header has two bytes for it
-
-Kind = Literal["hello", "replay", "tempo", "genre", "level", "status", "spectrum", "summary"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-GREETINGS: tuple[Kind, ...] = ("hello", "replay")  # of a connection, outside the count of the session
-TYPES = tuple(kind for kind in KINDS if kind not in GREETINGS)
+from stream_analyzer.kinds import description
+from stream_analyzer.protocol.kinds import (
+    JSON_EVENTS,
+    PROTOCOL_VERSION,
+    SPECTRUM_HEADER,
+    SPECTRUM_KIND,
+    WireEvent,
+)
+from stream_analyzer.types import Spectrum
 
 _SHOWN = 60
 _LONGEST_WHOLE = 1 << 63
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """Where the sound comes from; ``kind`` is device, file, demo or stdin."""
-
-    kind: str
-    name: str
-    rate_hz: int
-    channels: int
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A model that judges: how many seconds it looks at, until its first judgement, and from one to the next."""
-
-    name: str
-    version: str
-    task: str
-    window_s: float
-    first_s: float
-    every_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class SpectrumScale:
-    """What spectrum levels mean: 0..255 stand for ``floor_db``..``ceil_db`` of mel power."""
-
-    bands: int
-    floor_db: float
-    ceil_db: float
-    frames_per_second: float
-
-
-@dataclass(frozen=True, slots=True)
-class Hello:
-    """The first message of every connection: what a subscriber listens to.
-
-    ``tempo_range`` is the lowest and highest BPM that a tempo is folded into by octaves, None if it is not;
-    ``sub_genres`` are the styles known within a genre, each with that genre; below ``confident`` a genre is a guess.
-    """
-
-    version: str
-    started_at: str
-    source: Source
-    models: tuple[Model, ...]
-    latency_s: dict[str, float]
-    tempo_range: tuple[float, ...] | None
-    labels: tuple[str, ...]
-    sub_genres: dict[str, str]
-    confident: float
-    spectrum: SpectrumScale
-
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """The answer to a subscriber that comes back: ``missed`` messages can't be had any more; None: another session."""
-
-    since: str
-    missed: int | None
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class SummaryTempo:
-    """The tempo of a whole source."""
-
-    bpm: float
-    confidence: float
-    alternatives: tuple[Alternative, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SummaryGenre:
-    """The genre of a whole source, and the mean probability of every label."""
-
-    label: str
-    confidence: float
-    scores: dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What a source that ended amounts to; None where nothing was found. ``music`` is the share that was music."""
-
-    time_s: float
-    duration_s: float
-    tempo: SummaryTempo | None
-    genre: SummaryGenre | None
-    music: float
-
-
-WireEvent = Hello | Replay | Tempo | Genre | Level | Status | Spectrum | Summary
-
-
-@dataclass(frozen=True, slots=True)
 class Envelope:
     """A decoded message: an event, its place in the session (``seq``) and among those of its kind (``nth``)."""
 
-    kind: Kind
+    kind: str
     session: str
     seq: int
     nth: int
     event: WireEvent
 
 
-_EVENTS: dict[Kind, type[Any]] = {
-    "hello": Hello,
-    "replay": Replay,
-    "tempo": Tempo,
-    "genre": Genre,
-    "level": Level,
-    "status": Status,
-    "summary": Summary,
-}
-_NAMES_ON_THE_WIRE = {(Genre, "scores"): "top"}  # only the likeliest are sent
+_EVENTS: dict[str, type[Any]] = {event.KIND.name: event for event in JSON_EVENTS}
 
 
 def decode(payload: str | bytes, *, session: str = "") -> Envelope | None:
@@ -244,7 +139,7 @@ def _read_scalar(wanted: Any, value: Any) -> Any:  # noqa: ANN401
 def _read_object(cls: Any, data: dict[str, Any]) -> Any:  # noqa: ANN401
     given = {}
     for field in fields(cls):
-        name = _NAMES_ON_THE_WIRE.get((cls, field.name), field.name)
+        name = description(field).wire or field.name
         if name in data or (field.default is MISSING and field.default_factory is MISSING):
             given[field.name] = _read(_hints(cls)[field.name], _field(data, name))
     return cls(**given)

@@ -11,10 +11,12 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
-from stream_analyzer.types import Event, Genre, Tempo, TempoState
+from stream_analyzer.types import Genre, Tempo, TempoState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from stream_analyzer.kinds import Described
 
 STATES: tuple[str, ...] = get_args(TempoState)
 TOP = 5
@@ -56,7 +58,7 @@ class History:
         self._genre: Genre | None = None
         self._json: tuple[str, bytes] | None = None
 
-    def add(self, event: Event) -> None:
+    def add(self, event: Described) -> None:
         """Take an event into account; what is only held, as in silence, or rejected leaves no row."""
         if not isinstance(event, Tempo | Genre) or event.age_s > 0.0 or int(event.time_s) < self._second:
             return

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import NamedTuple, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from urllib.parse import parse_qsl
 
 from stream_analyzer.errors import ProtocolError
-from stream_analyzer.protocol.decode import TYPES, Kind
+from stream_analyzer.protocol.kinds import TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 HZ = (0.1, 10.0)  # the upper end is as often as there is anything new
 _PARAMETERS = ("types", "hz", "since")
@@ -21,7 +24,7 @@ _SHOWN = 40
 class Choice:
     """Kinds of messages, and how often a second they may come; ``hz`` None is as they are published."""
 
-    kinds: frozenset[Kind]
+    kinds: frozenset[str]
     hz: float | None = None
 
 
@@ -44,8 +47,8 @@ class Subscription:
     since: Place | None = None
 
 
-def parse_subscription(query: str) -> Subscription:
-    """Read the query of an address.
+def parse_subscription(query: str, *, types: Sequence[str] = TYPES) -> Subscription:
+    """Read the query of an address; ``types`` are those that are published.
 
     Raises
     ------
@@ -63,19 +66,19 @@ def parse_subscription(query: str) -> Subscription:
         if name in given:
             _refuse(f"{name} is given twice", "join several types by commas")
         given[name] = value
-    kinds = _kinds(given["types"]) if "types" in given else frozenset(TYPES)
+    kinds = _kinds(given["types"], types) if "types" in given else frozenset(types)
     hz = _hz(given["hz"]) if "hz" in given else None
     return Subscription(Choice(kinds, hz), _since(given["since"]) if "since" in given else None)
 
 
-def _kinds(value: str) -> frozenset[Kind]:
+def _kinds(value: str, types: Sequence[str]) -> frozenset[str]:
     names = value.split(",")
-    unknown = [name for name in names if name not in TYPES]
+    unknown = [name for name in names if name not in types]
     if unknown:
         _refuse(
-            f"types = {value[:_SHOWN]!r}: there is no type {unknown[0][:_SHOWN]!r}", f"known are {', '.join(TYPES)}"
+            f"types = {value[:_SHOWN]!r}: there is no type {unknown[0][:_SHOWN]!r}", f"known are {', '.join(types)}"
         )
-    return frozenset(kind for kind in TYPES if kind in names)
+    return frozenset(names)
 
 
 def _hz(value: str) -> float:

@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stream_analyzer.protocol.encode import genre_data, tempo_data
-from stream_analyzer.types import Event, Genre, Tempo
+from stream_analyzer.kinds import described_fields
+from stream_analyzer.protocol.encode import wire_value
+from stream_analyzer.protocol.kinds import Summary, SummaryGenre, SummaryTempo
+from stream_analyzer.types import Alternative, Genre, Tempo
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stream_analyzer.kinds import Described
     from stream_analyzer.types import F64
 
 _SAME_TEMPO = 0.04
@@ -19,7 +24,7 @@ _BINS = 5000
 _LEAST_CONFIDENCE = 1e-6
 
 
-class Summary:
+class RunningSummary:
     """Accumulates events in constant memory. State: histograms of tempo evidence, sums of genre probabilities."""
 
     def __init__(self) -> None:
@@ -33,7 +38,7 @@ class Summary:
         self._judged = 0
         self._judged_music = 0
 
-    def add(self, event: Event) -> None:
+    def add(self, event: Described) -> None:
         """Take an event into account; held predictions are no new evidence."""
         self.duration_s = max(self.duration_s, event.time_s)
         match event:
@@ -58,7 +63,7 @@ class Summary:
         for score in genre.scores:
             self._scores[score.label] = self._scores.get(score.label, 0.0) + score.p
 
-    def tempo(self) -> dict[str, Any] | None:
+    def tempo(self) -> SummaryTempo | None:
         """Return the tempo with most evidence, or None when none was found.
 
         Each fresh estimate votes with its confidence, its alternatives with their share of that. The tempo is the
@@ -70,62 +75,53 @@ class Summary:
         bpm, support = _strongest(self._estimates, self._votes)
         confidence = float(self._estimates[_near(bpm)].sum()) / self._tempi
         left = self._votes.copy()
-        alternatives: list[dict[str, float]] = []
+        alternatives: list[Alternative] = []
         for _ in range(_MAX_ALTERNATIVES):
-            left[_near(alternatives[-1]["bpm"] if alternatives else bpm)] = 0.0
+            left[_near(alternatives[-1].bpm if alternatives else bpm)] = 0.0
             if not left.any():
                 break
             other, other_support = _strongest(left, left)
-            alternatives.append({"bpm": round(other, 2), "salience": round(min(1.0, other_support / support), 4)})
-        return {"bpm": round(bpm, 2), "confidence": round(min(1.0, confidence), 4), "alternatives": alternatives}
+            alternatives.append(Alternative(round(other, 2), min(1.0, other_support / support)))
+        return SummaryTempo(round(bpm, 2), min(1.0, confidence), tuple(alternatives))
 
-    def genre(self) -> dict[str, Any] | None:
+    def genre(self) -> SummaryGenre | None:
         """Return the genre with the highest mean probability, or None when none was found."""
         if not self._genres:
             return None
         scores = {label: p / self._genres for label, p in sorted(self._scores.items(), key=lambda item: -item[1])}
         label = next(iter(scores))
-        return {
-            "label": label,
-            "confidence": round(scores[label], 4),
-            "scores": {name: round(p, 4) for name, p in scores.items()},
-        }
+        return SummaryGenre(label, scores[label], scores)
 
     def music(self) -> float:
         """Return the share of genre judgements that heard music; silence is none."""
         return self._judged_music / self._judged if self._judged else 0.0
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the summary as `analyze --json` and the summary message show it."""
-        return {
-            "duration_s": round(self.duration_s, 3),
-            "tempo": self.tempo(),
-            "genre": self.genre(),
-            "music": round(self.music(), 4),
-        }
+    def summary(self) -> Summary:
+        """Return what everything so far amounts to."""
+        return Summary(self.duration_s, self.duration_s, self.tempo(), self.genre(), self.music())
 
 
 class Timeline:
-    """Keeps a row of every tempo and genre."""
+    """Keeps a row of every event of some kinds, of the fields that are described for it."""
 
-    def __init__(self) -> None:
-        """Start with no rows."""
-        self._rows: dict[str, list[dict[str, Any]]] = {"tempo": [], "genre": []}
+    def __init__(self, kinds: Iterable[type[Described]]) -> None:
+        """Start with no rows of ``kinds``; one without fields for a row has none."""
+        self._columns = {
+            event.KIND.name: [(name, wire, what) for name, wire, what in described_fields(event) if what.row]
+            for event in kinds
+        }
+        self._rows: dict[str, list[dict[str, Any]]] = {kind: [] for kind, columns in self._columns.items() if columns}
 
-    def add(self, event: Event) -> None:
+    def add(self, event: Described) -> None:
         """Take an event into account."""
-        match event:
-            case Tempo():
-                self._append("tempo", event.time_s, tempo_data(event), ("bpm", "confidence", "state"))
-            case Genre():
-                self._append("genre", event.time_s, genre_data(event), ("label", "sub_genre", "confidence", "state"))
+        rows = self._rows.get(event.KIND.name)
+        if rows is not None:
+            values = {wire: wire_value(getattr(event, n), what) for n, wire, what in self._columns[event.KIND.name]}
+            rows.append({"time_s": round(event.time_s, 3), **values})
 
     def to_dict(self) -> dict[str, list[dict[str, Any]]]:
         """Return the rows by kind, in order."""
         return self._rows
-
-    def _append(self, kind: str, time_s: float, data: dict[str, Any], keys: tuple[str, ...]) -> None:
-        self._rows[kind].append({"time_s": round(time_s, 3), **{key: data[key] for key in keys}})
 
 
 def _bin(bpm: float) -> int:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stream_analyzer.protocol.decode import Kind
     from stream_analyzer.protocol.encode import Message
 
 
@@ -61,11 +60,11 @@ class _Mailbox:
 class Newest(_Mailbox):
     """Keeps the newest message of each of some kinds, in the order of their arrival."""
 
-    def __init__(self, *kinds: Kind) -> None:
+    def __init__(self, *kinds: str) -> None:
         """Start empty; take all kinds if none is named."""
         super().__init__()
         self._kinds = frozenset(kinds)
-        self._messages: OrderedDict[Kind, Message] = OrderedDict()
+        self._messages: OrderedDict[str, Message] = OrderedDict()
 
     def put(self, message: Message) -> None:
         """Take a message in place of an older one of its kind."""
@@ -126,13 +125,13 @@ class Hub:
     def __init__(self, hello: Message) -> None:
         """Greet each subscriber with ``hello``."""
         self._hello = hello
-        self._last: dict[Kind, Message] = {}
+        self._last: dict[str, Message] = {}
         self._boxes: set[Mailbox] = set()
         self._closed = False
 
     def publish(self, message: Message) -> None:
         """Hand a message to all."""
-        if message.kind != "spectrum":
+        if isinstance(message.payload, str):  # who comes late has no use for old columns
             self._last[message.kind] = message
         for box in self._boxes:
             box.put(message)

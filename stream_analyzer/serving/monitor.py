@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from dataclasses import replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol, cast, get_args
+from typing import TYPE_CHECKING, Protocol, get_args
 
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -15,16 +14,16 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from prometheus_client.registry import Collector
 
 from stream_analyzer import __version__
-from stream_analyzer.protocol.decode import TYPES
+from stream_analyzer.kinds import described_fields
+from stream_analyzer.protocol.kinds import TYPES
 from stream_analyzer.serving.web.server import Answer
 from stream_analyzer.types import BrokerState, State, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from stream_analyzer.analysis.analyzer import Models
-    from stream_analyzer.analysis.model import TfliteModel
-    from stream_analyzer.protocol.decode import Kind
+    from stream_analyzer.analysis.head import Head
+    from stream_analyzer.analysis.model import Model
     from stream_analyzer.protocol.encode import Message
     from stream_analyzer.serving.web.fanout import Counters
     from stream_analyzer.sound.queue import BlockQueue
@@ -47,11 +46,17 @@ class Monitor(Collector):
     """Answers with how things stand. As a mailbox it counts the messages. State: those counts and inference times."""
 
     def __init__(
-        self, queue: BlockQueue, clients: Counters, progress: Progress, *, broker: Callable[[], BrokerState]
+        self,
+        queue: BlockQueue,
+        clients: Counters,
+        progress: Progress,
+        *,
+        broker: Callable[[], BrokerState],
+        types: Iterable[str] = TYPES,
     ) -> None:
-        """Watch the sound in ``queue``, the ``clients``, the analysis and the ``broker``."""
+        """Watch the sound in ``queue``, the ``clients``, the analysis, the ``broker`` and the messages of ``types``."""
         self._queue, self._clients, self._progress, self._broker = queue, clients, progress, broker
-        self._messages: Counter[Kind] = Counter()
+        self._messages = Counter(dict.fromkeys(types, 0))
         self._registry = CollectorRegistry(auto_describe=False)
         self._inference = Histogram(
             f"{_PREFIX}inference_seconds",
@@ -64,8 +69,9 @@ class Monitor(Collector):
         ProcessCollector(registry=self._registry)
 
     def put(self, message: Message) -> None:
-        """Count a message; `hello` is one for each client, and not published."""
-        self._messages[message.kind] += message.kind != "hello"
+        """Count a message, of the types that are published."""
+        if message.kind in self._messages:
+            self._messages[message.kind] += 1
 
     async def room(self) -> None:
         """Return at once: counting holds nobody up."""
@@ -73,13 +79,11 @@ class Monitor(Collector):
     def close(self) -> None:
         """Take no notice."""
 
-    def timed(self, models: Models) -> Models:
-        """Return ``models`` with their runs measured."""
-        return replace(
-            models,
-            genre=cast("TfliteModel", _Timed(models.genre, self._inference.labels("genre"))),
-            tempo=cast("TfliteModel", _Timed(models.tempo, self._inference.labels("tempo"))),
-        )
+    def watch(self, heads: Iterable[Head]) -> None:
+        """Measure from now on how long the models of ``heads`` take."""
+        for head in heads:
+            if head.model:
+                head.model = _Timed(head.model, self._inference.labels(head.name))
 
     def metrics(self) -> Answer:
         """Answer Prometheus."""
@@ -109,17 +113,16 @@ class Monitor(Collector):
         yield _counter("audio_blocks_dropped", "Blocks dropped since the analysis fell behind.", self._queue.dropped)
         yield _gauge("audio_lag_seconds", "Sound that waits to be analysed.", self._queue.waiting_s)
         yield _counter("audio_analysed_seconds", "End of the analysed sound.", status.time_s if status else 0.0)
-        yield _counter("audio_lost_seconds", "Sound that never arrived.", status.lost_s if status else 0.0)
-        yield _counter(
-            "audio_nonfinite_samples", "Samples that were NaN or infinite.", status.nonfinite if status else 0
-        )
-        yield _gauge("latency_seconds", "From a sample's arrival to its message.", status.latency_s if status else 0.0)
+        for name, _, what in described_fields(Status):
+            if what.metric:
+                value = getattr(status, name) if status else 0.0
+                yield (_counter if what.metric.counter else _gauge)(what.metric.name, what.metric.text, value)
         yield _states("state", "What the analyzer does.", get_args(State), status.state if status else "starting")
 
     def _listeners(self) -> Iterator[Metric]:
         messages = CounterMetricFamily(f"{_PREFIX}messages", "Messages published.", labels=["type"])
-        for kind in TYPES:
-            messages.add_metric([kind], self._messages[kind])
+        for kind, count in self._messages.items():
+            messages.add_metric([kind], count)
         yield messages
         yield _gauge("clients", "WebSocket clients connected.", self._clients.clients)
         yield _counter("client_messages", "Messages handed to clients.", self._clients.sent)
@@ -132,8 +135,8 @@ class Monitor(Collector):
 class _Timed:
     """A model whose runs are measured, from the analysis thread."""
 
-    def __init__(self, model: TfliteModel, seconds: Histogram) -> None:
-        self.manifest = model.manifest
+    def __init__(self, model: Model, seconds: Histogram) -> None:
+        self.manifest, self.outputs = model.manifest, model.outputs
         self._model, self._seconds = model, seconds
 
     def run(self, window: F32) -> F32:

@@ -8,19 +8,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pythonosc.udp_client import SimpleUDPClient
 
 from stream_analyzer.errors import ConfigError
-from stream_analyzer.protocol.decode import decode
+from stream_analyzer.kinds import described_fields, is_sure
+from stream_analyzer.protocol.encode import wire_value
 from stream_analyzer.serving.hub import Newest
-from stream_analyzer.types import Genre, Level, Status, Tempo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from stream_analyzer.protocol.decode import WireEvent
+    from stream_analyzer.kinds import Description
+    from stream_analyzer.protocol.encode import Event
     from stream_analyzer.serving.hub import Hub
     from stream_analyzer.system.address import Address
 
@@ -48,11 +49,11 @@ class OscSink:
     async def follow(self, hub: Hub) -> None:
         """Send what ``hub`` gives until it closes."""
         client = SimpleUDPClient(self._host, self._receiver.port, allow_broadcast=True)
-        with client, hub.subscribe(Newest("tempo", "genre", "level", "status")) as box:
+        with client, hub.subscribe(Newest()) as box:
             while messages := await box.take():
                 for message in messages:
-                    if envelope := decode(message.payload):
-                        for address, arguments in osc_messages(envelope.event):
+                    if message.event is not None:
+                        for address, arguments in osc_messages(message.event):
                             self._send(client, f"{PREFIX}/{address}", arguments)
                 await asyncio.sleep(_PAUSE_S)
 
@@ -69,17 +70,22 @@ class OscSink:
             self._failing = False
 
 
-def osc_messages(event: WireEvent) -> Iterator[tuple[str, Arguments]]:
-    """Give the addresses, below the prefix, and the arguments of an event."""
-    match event:
-        case Tempo():
-            yield "tempo", (event.bpm, event.confidence, event.state, event.age_s)
-            if event.state == "locked":
-                yield "bpm", (event.bpm,)
-        case Genre():
-            sub_genre = event.sub_genre.label if event.sub_genre else ""
-            yield "genre", (event.label or "", event.confidence, event.state, event.age_s, sub_genre)
-        case Level():
-            yield "level", (event.rms_dbfs, event.peak_dbfs, int(event.clipping))
-        case Status():
-            yield "status", (event.state, event.detail)
+def osc_messages(event: Event) -> Iterator[tuple[str, Arguments]]:
+    """Give the addresses, below the prefix, and the arguments of an event, as its fields are described."""
+    described = described_fields(type(event))
+    arguments = tuple(_argument(getattr(event, name), what) for name, _, what in described if what.osc)
+    if arguments:
+        yield event.KIND.name, arguments
+    for name, _, what in described:
+        if what.osc_alone and is_sure(event):
+            yield what.osc_alone, (_argument(getattr(event, name), what),)
+
+
+def _argument(value: Any, what: Description) -> float | int | str:  # noqa: ANN401 - whatever a field holds
+    """Return a field as OSC knows it: a number or a word; of a label with a probability the label."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, float | int | str):
+        number: float | int | str = wire_value(value, what)
+        return number
+    return str(getattr(value, "label", "")) if value is not None else ""

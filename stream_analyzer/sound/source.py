@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from stream_analyzer.sound.queue import BlockQueue
+    from stream_analyzer.types import SourceKind
 
 LOST_AFTER_S = 2.0
 LIVE_BLOCK_S = 0.05  # half a step: two blocks fill one, and handing one over costs more than what is in it
@@ -16,7 +17,7 @@ LIVE_BLOCK_S = 0.05  # half a step: two blocks fill one, and handing one over co
 class SourceInfo:
     """What a source is; it goes into `hello`."""
 
-    kind: Literal["device", "file", "demo", "stdin"]
+    kind: SourceKind
     name: str
     rate_hz: int
     channels: int

@@ -74,6 +74,12 @@ def tempo_in_place_of_genre(folder: Path) -> None:
     shutil.copytree(folder / "tempo", folder / "genre")
 
 
+def no_models(folder: Path) -> None:
+    """Take all models away."""
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
 MODEL_FAULTS: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
     "wrong digest": (flip_a_byte, ("SHA-256", "restore")),
     "cut": (cut_model, ("not a TFLite model",)),
@@ -81,7 +87,7 @@ MODEL_FAULTS: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
     "empty": (replace_model(b""), ("not a TFLite model",)),
     "foreign": (foreign_model, ("manifest says",)),
     "exchanged": (tempo_in_place_of_genre, ("is for tempo, not genre",)),
-    "missing": (lambda folder: shutil.rmtree(folder / "tempo"), ("tempo", "restore")),
+    "missing": (no_models, ("no model", "restore")),
     "no file": (change("genre", "file", "other.tflite"), ("other.tflite", "restore")),
     "outside": (change("genre", "file", "../tempo/model.tflite"), ("plain name",)),
     "other features": (change("genre", "feature.spec.hop", 512), ("feature definition", "export")),

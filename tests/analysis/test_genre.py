@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stream_analyzer.analysis.features import SPEC
-from stream_analyzer.analysis.genre.tracker import SWITCH_MARGIN, GenreTracker, logit, sigmoid, softmax
-from stream_analyzer.analysis.manifest import Calibration, ModelInput, ModelManifest, ModelOutput, SubGenre
+from stream_analyzer.analysis.genre.output import Calibration, GenreOutput, SubGenre
+from stream_analyzer.analysis.genre.tracker import SWITCH_MARGIN, GenreTracker
+from stream_analyzer.analysis.manifest import ModelInput, ModelManifest
+from stream_analyzer.analysis.probability import logit, sigmoid, softmax
 
 if TYPE_CHECKING:
     from stream_analyzer.types import F32, Genre
@@ -31,8 +34,8 @@ def manifest(
         sha256="",
         feature=SPEC,
         input=ModelInput(frames=125, every=4, stride=50, min_frames=37),
-        output=ModelOutput(labels=LABELS, sub_genres=sub_genres),
-        calibration=Calibration(temperature=temperature, sub_temperature=2.0, music_threshold=0.6),
+        output=GenreOutput(labels=LABELS, sub_genres=sub_genres).to_dict(),
+        calibration=asdict(Calibration(temperature=temperature, sub_temperature=2.0, music_threshold=0.6)),
         time_constant_s=time_constant_s,
         metrics=[],
         training={},

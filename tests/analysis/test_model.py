@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from stream_analyzer.analysis.features import SPEC
-from stream_analyzer.analysis.manifest import SubGenre, load_manifest, sha256_of
+from stream_analyzer.analysis.genre.output import GenreOutput, SubGenre
+from stream_analyzer.analysis.heads import load_heads
+from stream_analyzer.analysis.manifest import load_manifest, sha256_of
 from stream_analyzer.analysis.model import TfliteModel
 from stream_analyzer.errors import FeatureMismatch, ManifestError, ModelError
 from stream_analyzer.system.resources import resource_folder
@@ -51,7 +53,7 @@ def test_model_keeps_its_promises(name: str) -> None:
     assert {"commit", "config", "seed"} <= set(manifest.training)
     logits = model.run(np.full((manifest.input.frames, SPEC.n_mels), SPEC.log_floor, np.float32))
     assert logits.dtype == np.float32
-    assert logits.shape == (manifest.output.size,)
+    assert logits.shape == (model.outputs,)
 
 
 def test_verify_notices_another_output(copy: Path) -> None:
@@ -104,7 +106,6 @@ def test_a_wrong_shape_is_refused(copy: Path) -> None:
     "change",
     [
         lambda m: m.pop("sha256"),
-        lambda m: m.update(task="mood"),
         lambda m: m["output"].clear(),
         lambda m: m["input"].update(stride=0),
         lambda m: m["input"].update(colour="blue"),
@@ -120,7 +121,25 @@ def test_a_wrong_shape_is_refused(copy: Path) -> None:
 def test_a_malformed_manifest_is_refused(copy: Path, change: Callable[[dict[str, Any]], object]) -> None:
     edit(copy, change)
     with pytest.raises(ManifestError, match="malformed"):
-        TfliteModel(copy)
+        load_heads(copy.parent)
+
+
+def test_a_model_for_something_else_is_refused(copy: Path) -> None:
+    edit(copy, lambda m: m.update(task="mood"))
+    with pytest.raises(ManifestError, match="is for mood, not tempo"):
+        load_heads(copy.parent)
+
+
+def test_a_model_with_other_outputs_than_it_says_is_refused(copy: Path) -> None:
+    edit(copy, lambda m: m["output"]["bpm"].append(400.0))
+    with pytest.raises(ManifestError, match="outputs, its manifest describes"):
+        load_heads(copy.parent)
+
+
+def test_a_head_whose_model_is_absent_is_absent(copy: Path) -> None:
+    assert [head.name for head in load_heads(copy.parent)] == ["tempo"]
+    with pytest.raises(ModelError, match="no model in"):
+        load_heads(copy)
 
 
 SUB_GENRES = {"Dub": {"parent": "Reggae", "threshold": 0.6}, "Punk": {"parent": "Rock", "threshold": 0.4}}
@@ -135,8 +154,10 @@ def genre_copy(tmp_path: Path) -> Path:
 def test_sub_genres_add_outputs_and_survive_their_own_text(genre_copy: Path) -> None:
     edit(genre_copy, lambda m: m["output"].update(sub_genres=SUB_GENRES))
     manifest = load_manifest(genre_copy)
-    assert manifest.output.size == len(manifest.output.labels) + 3
-    assert manifest.output.sub_genres[0] == SubGenre("Dub", "Reggae", 0.6)
+    output = GenreOutput.of(manifest)
+    assert output.size == len(output.labels) + 3
+    assert output.sub_genres[0] == SubGenre("Dub", "Reggae", 0.6)
+    assert output.to_dict() == manifest.output
     (genre_copy / "manifest.json").write_text(manifest.to_json())
     assert load_manifest(genre_copy) == manifest
 
@@ -161,7 +182,7 @@ def test_a_malformed_genre_manifest_is_refused(
 ) -> None:
     edit(genre_copy, change)
     with pytest.raises(ManifestError, match=says):
-        load_manifest(genre_copy)
+        load_heads(genre_copy.parent)
 
 
 def test_missing_files_are_named(copy: Path) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def array(values: list[float]) -> F32:
-    return np.array(values, np.float32)
+    return np.array(values, np.float64)
 
 
 def test_first_mean_is_the_first_vector() -> None:
@@ -30,7 +30,7 @@ def test_weight_falls_to_one_over_e_in_a_time_constant() -> None:
     result = mean.update(array([0.0]), time_s=14.0)
     old = math.exp(-1.0)
     assert result[0] == pytest.approx(old / (1.0 + old))
-    assert result.dtype == np.float32
+    assert result.dtype == np.float64
     np.testing.assert_array_equal(result, mean.value)
 
 

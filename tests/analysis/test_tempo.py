@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_analyzer.analysis.features import SPEC, StreamingLogMel
-from stream_analyzer.analysis.manifest import Calibration, ModelInput, ModelManifest, ModelOutput
+from stream_analyzer.analysis.manifest import ModelInput, ModelManifest
 from stream_analyzer.analysis.tempo.onsets import OnsetHistory, onset_strength
+from stream_analyzer.analysis.tempo.output import Calibration, TempoOutput
 from stream_analyzer.analysis.tempo.tracker import TempoTracker
 
 if TYPE_CHECKING:
@@ -30,8 +32,8 @@ def manifest(*, time_constant_s: float = 2.0) -> ModelManifest:
         sha256="",
         feature=SPEC,
         input=ModelInput(frames=150, every=4, stride=25, min_frames=38),
-        output=ModelOutput(bpm=tuple(map(float, BPM))),
-        calibration=Calibration(temperature=1.0),
+        output=TempoOutput(bpm=tuple(map(float, BPM))).to_dict(),
+        calibration=asdict(Calibration(temperature=1.0)),
         time_constant_s=time_constant_s,
         metrics=[],
         training={},

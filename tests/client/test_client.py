@@ -16,7 +16,8 @@ import trustme
 from stream_analyzer.client import Gap, Lost, Received, following, subscribe, subscribe_blocking
 from stream_analyzer.client import subscriber as client
 from stream_analyzer.errors import ConfigError, ProtocolError, StreamAnalyzerError
-from stream_analyzer.protocol.decode import Hello, Summary, decode
+from stream_analyzer.protocol.decode import decode
+from stream_analyzer.protocol.kinds import Hello, Summary
 from stream_analyzer.types import Level, Spectrum, Status, Tempo
 from tests.support.played import Act, Cable, Session, events, played
 from tests.support.real_process import free_port, serve

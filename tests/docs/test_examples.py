@@ -208,7 +208,7 @@ def test_light_desk() -> None:
 
 
 def test_every_example_is_tested_and_short() -> None:
-    tests = (ROOT / "tests" / "test_examples.py").read_text()
+    tests = (ROOT / "tests" / "docs" / "test_examples.py").read_text()
     for path in EXAMPLES.iterdir():
         if path.name != "README.md":
             assert f'"{path.name}"' in tests

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from stream_analyzer.protocol import subscription
-from stream_analyzer.protocol.decode import KINDS, SPECTRUM_HEADER, TYPES
+from stream_analyzer.protocol.kinds import KINDS, SPECTRUM_HEADER, TYPES
 from tests.support.real_process import ROOT, run_command
 
 if TYPE_CHECKING:

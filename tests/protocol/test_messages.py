@@ -11,17 +11,18 @@ import pytest
 from jsonschema import ValidationError
 
 from stream_analyzer.analysis.analyzer import Analyzer
-from stream_analyzer.protocol.decode import KINDS, SPECTRUM_HEADER, decode
-from stream_analyzer.protocol.encode import Encoder
-from stream_analyzer.protocol.summary import Summary, Timeline
+from stream_analyzer.greeting import greeting
+from stream_analyzer.protocol.decode import decode
+from stream_analyzer.protocol.encode import Encoder, event_data
+from stream_analyzer.protocol.kinds import KINDS, SPECTRUM_HEADER
+from stream_analyzer.protocol.summary import RunningSummary, Timeline
 from stream_analyzer.sound.source import SourceInfo
 from stream_analyzer.types import Alternative, AudioBlock, Genre, Level, Score, Spectrum, Status, Tempo
-from tests.support.fakes import drum_loop
+from tests.support.fakes import drum_loop, make_fakes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from stream_analyzer.analysis.analyzer import Models
 
 TEMPO = Tempo(12.3456, 127.9249, 0.83333, "locked", 0.0, (Alternative(63.96, 0.31),))
 GENRE = Genre(
@@ -83,17 +84,18 @@ def test_spectrum_frame_to_the_byte() -> None:
     assert frame.hex(" ") == "01 01 03 00 02 00 01 00 01 00 00 00 00 00 00 00 00 00 00 00 00 00 f8 3f 00 01 02 03 04 05"
 
 
-def test_all_messages_of_a_session_keep_the_schema(models: Models, validate: Callable[[dict[str, Any]], None]) -> None:
-    analyzer, encoder, summary = Analyzer(models), Encoder("0123ab"), Summary()
+def test_all_messages_of_a_session_keep_the_schema(validate: Callable[[dict[str, Any]], None]) -> None:
+    heads = make_fakes(tempo_range=(90.0, 180.0))
+    analyzer, encoder, summary = Analyzer(heads), Encoder("0123ab"), RunningSummary()
     source = SourceInfo("file", "a song.flac", 44_100, 2)
     started_at = "2026-11-23T12:00:00+00:00"
-    messages = [encoder.hello(source=source, models=models, started_at=started_at, tempo_range=(90.0, 180.0))]
+    messages = [encoder.encode(greeting(source, heads, started_at=started_at))]
     events = analyzer.feed(AudioBlock(drum_loop(8.0), 22_050))
     events += analyzer.device_lost("gone") + analyzer.end()
     for event in events:
         summary.add(event)
         messages.append(encoder.encode(event))
-    messages.append(encoder.summary(summary.to_dict(), time_s=8.0))
+    messages.append(encoder.encode(summary.summary()))
     texts = [body(message.payload) for message in messages if message.kind != "spectrum"]
     assert {text["type"] for text in texts} == {"hello", "tempo", "genre", "level", "status", "summary"}
     for text in texts:
@@ -115,34 +117,38 @@ def test_the_schema_refuses_what_it_should(validate: Callable[[dict[str, Any]], 
 
 
 def test_summary_of_nothing() -> None:
-    assert Summary().to_dict() == {"duration_s": 0.0, "tempo": None, "genre": None, "music": 0.0}
+    assert event_data(RunningSummary().summary()) == {"duration_s": 0.0, "tempo": None, "genre": None, "music": 0.0}
 
 
 def test_summary_takes_the_tempo_most_evidence_supports() -> None:
-    summary = Summary()
+    summary = RunningSummary()
     for i in range(20):
         summary.add(Tempo(float(i), 128.0 + 0.1 * (i % 3), 0.8, "locked", 0.0, (Alternative(64.0, 0.5),)))
     summary.add(Tempo(21.0, 64.0, 0.9, "locked", 0.0, ()))
     summary.add(Tempo(22.0, 99.0, 1.0, "holding", 3.0, ()))
     tempo = summary.tempo()
     assert tempo is not None
-    assert tempo["bpm"] == pytest.approx(128.1)
-    assert tempo["confidence"] == pytest.approx(0.8 * 20 / 21, abs=1e-3)
-    assert tempo["alternatives"] == [{"bpm": 64.0, "salience": pytest.approx((20 * 0.4 + 0.9) / 16.0, abs=1e-3)}]
+    assert tempo.bpm == pytest.approx(128.1)
+    assert tempo.confidence == pytest.approx(0.8 * 20 / 21, abs=1e-3)
+    assert [other.bpm for other in tempo.alternatives] == [64.0]
+    assert tempo.alternatives[0].salience == pytest.approx((20 * 0.4 + 0.9) / 16.0, abs=1e-3)
     assert summary.duration_s == 22.0
 
 
 def test_summary_counts_as_music_what_was_judged_so() -> None:
-    summary = Summary()
+    summary = RunningSummary()
     for state in ("music", "music", "searching", "holding", "not_music"):
         scores = (Score("Jazz", 0.7), Score("Rock", 0.3)) if state != "not_music" else (Score("Rock", 1.0),)
         summary.add(Genre(1.0, "Jazz", 0.7, state, 0.0, 0.9, scores))
     assert summary.music() == 0.4
-    assert summary.genre() == {"label": "Jazz", "confidence": 0.7, "scores": {"Jazz": 0.7, "Rock": 0.3}}
+    genre = summary.genre()
+    assert genre is not None
+    assert genre.label == "Jazz"
+    assert genre.scores == pytest.approx({"Jazz": 0.7, "Rock": 0.3})
 
 
 def test_timeline_has_a_row_for_every_update() -> None:
-    timeline = Timeline()
+    timeline = Timeline((Tempo, Genre, Status))
     for event in (TEMPO, GENRE, Status(1.0, "live", "", 0.0, 0.0, 0, 0)):
         timeline.add(event)
     assert timeline.to_dict() == {

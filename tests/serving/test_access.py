@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_analyzer.errors import ConfigError, ProtocolError
-from stream_analyzer.protocol.decode import TYPES
+from stream_analyzer.protocol.kinds import TYPES
 from stream_analyzer.protocol.subscription import HZ, Place, parse_subscription
 from stream_analyzer.serving.web.access import COOKIE, Access, Addresses
 from stream_analyzer.settings.config import Settings, state_folder

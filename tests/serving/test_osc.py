@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pythonosc.dispatcher import Dispatcher
-from pythonosc.osc_server import AsyncIOOSCUDPServer
 from pythonosc.udp_client import UDPClient
 
 from stream_analyzer.errors import ConfigError
@@ -21,7 +19,9 @@ from stream_analyzer.serving.hub import Hub
 from stream_analyzer.serving.osc import PREFIX, OscSink
 from stream_analyzer.settings.config import load_settings
 from stream_analyzer.system.address import Address
-from stream_analyzer.types import Genre, Level, Score, Status, Tempo
+from stream_analyzer.types import EVENTS, Genre, Level, Score, Spectrum, Status, Tempo
+from tests.support.described import osc_tags
+from tests.support.desk import listening
 from tests.support.real_process import run_command, serve
 
 if TYPE_CHECKING:
@@ -31,41 +31,6 @@ DOCS = Path(__file__).parents[2] / "docs" / "protocol.md"
 TEMPO = Tempo(1.0, 127.94, 0.8, "locked", 0.0, ())
 GENRE = Genre(2.0, "Electronic", 0.7, "music", 0.0, 0.98, (Score("Electronic", 0.7),), Score("House", 0.6))
 STATUS = Status(2.2, "silent", "no sound above -70 dBFS", 0.0, 0.0, 0, 0)
-
-
-class Desk:
-    """A receiver. State: what came, in order."""
-
-    def __init__(self) -> None:
-        self.came: list[tuple[str, list[Any]]] = []
-        self.port = 0
-        self._changed = asyncio.Event()
-
-    def take(self, address: str, *arguments: Any) -> None:
-        self.came.append((address.removeprefix(f"{PREFIX}/"), list(arguments)))
-        self._changed.set()
-
-    async def until(self, address: str) -> list[Any]:
-        """Return the arguments of the first message to an address."""
-        async with asyncio.timeout(30.0):
-            while not any(address == found for found, _ in self.came):
-                self._changed.clear()
-                await self._changed.wait()
-        return next(arguments for found, arguments in self.came if found == address)
-
-
-@asynccontextmanager
-async def listening() -> AsyncIterator[Desk]:
-    desk, dispatcher = Desk(), Dispatcher()
-    dispatcher.set_default_handler(desk.take)
-    loop = asyncio.get_running_loop()
-    server = AsyncIOOSCUDPServer(("127.0.0.1", 0), dispatcher, loop)  # type: ignore[arg-type]
-    transport, _ = await server.create_serve_endpoint()
-    desk.port = transport.get_extra_info("sockname")[1]
-    try:
-        yield desk
-    finally:
-        transport.close()
 
 
 @asynccontextmanager
@@ -179,4 +144,5 @@ def test_bad_receivers(value: Any) -> None:
 def test_the_documentation_names_every_address_with_its_arguments() -> None:
     section = DOCS.read_text().partition("## OSC")[2].partition("\n## ")[0]
     rows = dict(re.findall(rf"^\| `{PREFIX}/(\w+)` \| `([sfi]+)` \|", section, flags=re.MULTILINE))
-    assert rows == {"tempo": "ffsf", "bpm": "f", "genre": "sfsfs", "level": "ffi", "status": "ss"}
+    said = {address: tags for event in EVENTS if event is not Spectrum for address, tags in osc_tags(event).items()}
+    assert rows == said == {"tempo": "ffsf", "bpm": "f", "genre": "sfsfs", "level": "ffi", "status": "ss"}

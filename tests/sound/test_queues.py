@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,9 +12,6 @@ from stream_analyzer.serving.hub import Complete, Hub, Newest
 from stream_analyzer.sound.queue import BlockQueue, SourceLost
 from stream_analyzer.types import AudioBlock
 
-if TYPE_CHECKING:
-    from stream_analyzer.protocol.decode import Kind
-
 HELLO = Message("hello", "hello")
 
 
@@ -23,7 +19,7 @@ def block(seconds: float = 1.0, *, lost: int = 0, rate_hz: int = 100) -> AudioBl
     return AudioBlock(np.zeros((round(seconds * rate_hz), 1), np.float32), rate_hz, lost=lost)
 
 
-def message(kind: Kind, number: int) -> Message:
+def message(kind: str, number: int) -> Message:
     return Message(kind, f"{kind} {number}")
 
 

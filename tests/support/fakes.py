@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stream_analyzer.analysis.analyzer import Models
 from stream_analyzer.analysis.features import SPEC
-from stream_analyzer.analysis.manifest import Calibration, ModelInput, ModelManifest, ModelOutput
+from stream_analyzer.analysis.genre.head import GenreHead
+from stream_analyzer.analysis.genre.output import Calibration, GenreOutput
+from stream_analyzer.analysis.manifest import ModelInput, ModelManifest
+from stream_analyzer.analysis.tempo.head import TempoHead
+from stream_analyzer.analysis.tempo.output import TempoOutput
 
 if TYPE_CHECKING:
-    from stream_analyzer.analysis.model import TfliteModel
-    from stream_analyzer.types import F32
+    from stream_analyzer.analysis.head import Head
+    from stream_analyzer.types import F32, TempoRange
 
 SONG_RATE_HZ = 44_100
 LABELS = ("Rock", "Jazz", "Techno")
@@ -25,6 +28,7 @@ class FakeModel:
     """Stands for a `TfliteModel`: the logits are simple functions of the window, so they move with the sound."""
 
     manifest: ModelManifest
+    outputs: int
     runs: int = 0
 
     def run(self, window: F32) -> F32:
@@ -32,32 +36,33 @@ class FakeModel:
         assert window.shape == (self.manifest.input.frames, SPEC.n_mels)
         assert np.isfinite(window).all()
         loud = window.mean(axis=0)
-        picks = np.linspace(0, SPEC.n_mels - 1, self.manifest.output.size).astype(int)
+        picks = np.linspace(0, SPEC.n_mels - 1, self.outputs).astype(int)
         logits: F32 = (loud[picks] - loud.mean()).astype(np.float32)
         return logits
 
 
 def fake_model(task: str, *, frames: int = 125) -> FakeModel:
-    output = ModelOutput(labels=LABELS) if task == "genre" else ModelOutput(bpm=BPM_BINS)
+    output = GenreOutput(labels=LABELS) if task == "genre" else TempoOutput(bpm=BPM_BINS)
     manifest = ModelManifest(
         name=task,
         version="0",
-        task=cast("Any", task),
+        task=task,
         file="model.tflite",
         sha256="0" * 64,
         feature=SPEC,
         input=ModelInput(frames=frames, every=4, stride=50 if task == "genre" else 25, min_frames=38),
-        output=output,
-        calibration=Calibration(temperature=1.0),
+        output=output.to_dict(),
+        calibration=asdict(Calibration(temperature=1.0)),
         time_constant_s=4.0,
         metrics=[],
         training={},
     )
-    return FakeModel(manifest)
+    return FakeModel(manifest, output.size)
 
 
-def make_fakes() -> Models:
-    return Models(genre=cast("TfliteModel", fake_model("genre")), tempo=cast("TfliteModel", fake_model("tempo")))
+def make_fakes(*, tempo_range: TempoRange | None = None) -> list[Head]:
+    """Return both heads, with fake models."""
+    return [TempoHead(fake_model("tempo"), tempo_range=tempo_range), GenreHead(fake_model("genre"))]
 
 
 def drum_loop(seconds: float, *, bpm: float = 120.0, rate_hz: int = 22_050, channels: int = 1, seed: int = 1) -> F32:

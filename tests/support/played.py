@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from websockets.asyncio.server import serve
 
 from stream_analyzer.client.following import Gap
+from stream_analyzer.greeting import greeting
 from stream_analyzer.protocol.encode import Encoder
 from stream_analyzer.sound.source import SourceInfo
 from stream_analyzer.types import Level
@@ -35,9 +36,8 @@ class Session:
     def hello(self) -> str:
         """Return its greeting."""
         source = SourceInfo("file", "a song.flac", 44_100, 2)
-        return str(
-            self.encoder.hello(source=source, models=make_fakes(), started_at="2026-11-24T12:00:00+00:00").payload
-        )
+        hello = greeting(source, make_fakes(), started_at="2026-11-24T12:00:00+00:00")
+        return str(self.encoder.encode(hello).payload)
 
     def levels(self, count: int) -> list[str]:
         """Return so many new messages."""

@@ -40,7 +40,7 @@ class Analyzer:
     def __init__(self, session: str) -> None:
         """Begin a session."""
         self.encoder = Encoder(session)
-        self.hub = Hub(Message("hello", json.dumps({"type": "hello", "session": session})))
+        self.hub = Hub(Message("hello", json.dumps({"type": "hello", "session": session}), session=session))
 
     def publish(self, event: Tempo | Genre | Level | Status) -> str:
         message = self.encoder.encode(event)

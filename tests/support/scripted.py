@@ -9,8 +9,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from stream_analyzer.protocol.decode import NTH_MODULUS, SPECTRUM_HEADER
 from stream_analyzer.protocol.history import History
+from stream_analyzer.protocol.kinds import NTH_MODULUS, SPECTRUM_HEADER
 from stream_analyzer.serving.web import server as web_server
 from stream_analyzer.types import Genre, Score, Tempo
 from tests.support.real_process import ROOT

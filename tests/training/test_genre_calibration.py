@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from stream_analyzer.analysis.manifest import ModelInput, SubGenre
+from stream_analyzer.analysis.genre.output import SubGenre
+from stream_analyzer.analysis.manifest import ModelInput
 from training.data import sources
 from training.genre import calibration
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 
 from stream_analyzer.analysis.features import SPEC
-from stream_analyzer.analysis.manifest import Calibration, ModelInput, ModelManifest, ModelOutput, SubGenre
+from stream_analyzer.analysis.genre.output import Calibration, GenreOutput, SubGenre
+from stream_analyzer.analysis.manifest import ModelInput, ModelManifest
 from stream_analyzer.errors import ConfigError
 from training.data.dataset import FrameSet, pack
 from training.data.genres import LABELS
@@ -36,8 +38,8 @@ MANIFEST = ModelManifest(
     sha256="0123456789abcdef0123",
     feature=SPEC,
     input=ModelInput(frames=126, every=4, stride=50, min_frames=38),
-    output=ModelOutput(labels=LABELS, sub_genres=SUBS),
-    calibration=Calibration(temperature=1.0, sub_temperature=2.0),
+    output=GenreOutput(labels=LABELS, sub_genres=SUBS).to_dict(),
+    calibration=asdict(Calibration(temperature=1.0, sub_temperature=2.0)),
     time_constant_s=4.0,
     metrics=[],
     training={},

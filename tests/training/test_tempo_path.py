@@ -128,7 +128,7 @@ def test_exported_model_replays_its_golden_window(run: Path) -> None:
     model = TfliteModel(run / "model")
     with np.load(run / "model" / "golden.npz") as golden:
         np.testing.assert_array_equal(model.run(golden["window"]), golden["logits"])
-    assert len(model.manifest.output.bpm) == len(BPM_BINS)
+    assert len(model.manifest.output["bpm"]) == len(BPM_BINS)
     assert "{" not in (run / "model" / "CARD.md").read_text()
 
 

@@ -11,7 +11,7 @@ from tests.support import chromium
 from tests.support.node import find as find_node
 from tests.support.reading import PROBES, probe, text, until, until_situation
 from tests.support.real_process import ROOT, free_port, serve
-from tests.support.scripted import GENRE, LEVEL, TEMPO, Scripted, status
+from tests.support.scripted import GENRE, HELLO, LEVEL, TEMPO, Scripted, status
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -140,6 +140,14 @@ def test_numbers_are_shown_as_they_are(page: Page, scripted: Scripted) -> None:
         "Drum & Bass",
         "Pop",
     ]
+
+
+@pytest.mark.parametrize(("absent", "element"), [("tempo", "tempo-state"), ("genre", "genre-label")])
+def test_a_model_that_is_absent_is_said(page: Page, scripted: Scripted, absent: str, element: str) -> None:
+    types = [kind for kind in ("tempo", "genre", "level", "status") if kind != absent]
+    scripted.send("hello", HELLO | {"types": types})
+    scripted.send("status", status("live"))
+    until(page, f"() => document.getElementById('{element}').textContent === 'No {absent} model'")
 
 
 def test_bars_keep_their_places(page: Page, scripted: Scripted) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stream_analyzer.analysis.genre.tracker import logit, sigmoid, softmax
+from stream_analyzer.analysis.probability import logit, sigmoid, softmax
 from training.data.dataset import live_windows
 from training.data.genres import LABELS, sub_genre_flags
 from training.genre.scores import calibration_error, clip_logits, restrict, truth_of
@@ -15,7 +15,8 @@ from training.genre.scores import calibration_error, clip_logits, restrict, trut
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from stream_analyzer.analysis.manifest import ModelInput, SubGenre
+    from stream_analyzer.analysis.genre.output import SubGenre
+    from stream_analyzer.analysis.manifest import ModelInput
     from stream_analyzer.types import F32, F64
     from training.data.dataset import FrameSet, Strings
     from training.task import Predict

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import soundfile
 
-from stream_analyzer.analysis.analyzer import Analyzer, Models
+from stream_analyzer.analysis.analyzer import Analyzer
+from stream_analyzer.analysis.genre.head import GenreHead
+from stream_analyzer.analysis.genre.output import Calibration
 from stream_analyzer.analysis.genre.tracker import GenreTracker, is_confident
 from stream_analyzer.analysis.model import TfliteModel
 from stream_analyzer.errors import AudioError, ConfigError
-from stream_analyzer.system.resources import resource_folder
 from stream_analyzer.types import AudioBlock, Genre
 from training.data.dataset import live_windows
 from training.data.genres import LABELS
@@ -49,12 +50,12 @@ class Heard:
 
 
 class Listening:
-    """A genre model that remembers its label logits, for `Models`."""
+    """A genre model that remembers its label logits."""
 
     def __init__(self, folder: Path) -> None:
         """Load the model in ``folder``."""
         self._model = TfliteModel(folder)
-        self.manifest = self._model.manifest
+        self.manifest, self.outputs = self._model.manifest, self._model.outputs
         self._logits: list[F32] = []
 
     def run(self, window: F32) -> F32:
@@ -70,7 +71,7 @@ class Listening:
         return Heard(
             windows=len(judged),
             music=sum(genre.state == "music" for genre in judged),
-            confident=any(is_confident(genre, self.manifest.calibration) for genre in judged),
+            confident=any(is_confident(genre, Calibration.of(self.manifest)) for genre in judged),
             logits=np.stack(logits) if logits else np.empty((0, len(LABELS)), np.float32),
         )
 
@@ -83,7 +84,7 @@ class Listening:
         ]
         return self.heard(genres)
 
-    def hear_sound(self, path: Path, tempo: TfliteModel, *, least_s: float) -> Heard:
+    def hear_sound(self, path: Path, *, least_s: float) -> Heard:
         """Run an audio file, repeated until it lasts ``least_s``, through the Analyzer."""
         try:
             samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
@@ -91,7 +92,7 @@ class Listening:
             msg = f"can't read {path}: {error}"
             raise AudioError(msg) from error
         samples = np.tile(samples, (max(1, int(np.ceil(least_s * rate_hz / max(1, len(samples))))), 1))
-        analyzer = Analyzer(Models(genre=self, tempo=tempo))  # type: ignore[arg-type]
+        analyzer = Analyzer([GenreHead(self)])
         events = analyzer.feed(AudioBlock(samples, rate_hz)) + analyzer.end()
         return self.heard([event for event in events if isinstance(event, Genre)])
 
@@ -176,12 +177,12 @@ def _beside(
     return report
 
 
-_model: tuple[Listening, TfliteModel] | None = None
+_model: Listening | None = None
 
 
 def _start(folder: Path) -> None:
     global _model  # noqa: PLW0603 - the models of a worker process, loaded once
-    _model = Listening(folder), TfliteModel(resource_folder("models") / "tempo")
+    _model = Listening(folder)
 
 
 def _hear(task: F32 | tuple[Path, float]) -> Heard:
@@ -189,7 +190,6 @@ def _hear(task: F32 | tuple[Path, float]) -> Heard:
     if _model is None:
         msg = "worker was not started"
         raise RuntimeError(msg)
-    genre, tempo = _model
     if isinstance(task, tuple):
-        return genre.hear_sound(task[0], tempo, least_s=task[1])
-    return genre.hear_frames(task)
+        return _model.hear_sound(task[0], least_s=task[1])
+    return _model.hear_frames(task)

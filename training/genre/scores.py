@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stream_analyzer.analysis.genre.tracker import softmax
+from stream_analyzer.analysis.probability import softmax
 from stream_analyzer.errors import ConfigError
 from training.data.dataset import windows_of
 from training.data.genres import KNOWN, LABELS, known_mask, label_index
@@ -129,7 +129,7 @@ def judge(frames: FrameSet, model: TfliteModel, *, split: str) -> JudgedClips:
         raise ConfigError(msg)
     clips = frames.take(rows)
     outputs = clip_logits(clips, served(model), window=model.manifest.input.frames)
-    return JudgedClips(clips, outputs, model.manifest.calibration.temperature)
+    return JudgedClips(clips, outputs, model.manifest.calibration["temperature"])
 
 
 def scores(per_clip: list[F32], truth: Integers, *, dataset: str, stride: int, temperature: float) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.metrics import average_precision_score
 
-from stream_analyzer.analysis.genre.tracker import sigmoid, softmax
+from stream_analyzer.analysis.genre.output import Calibration, GenreOutput
+from stream_analyzer.analysis.probability import sigmoid, softmax
 from training.data.fma import STUDY_GENRES
 from training.data.genres import KNOWN, SUB_GENRES, label_index
 from training.genre.scores import clip_posterior
@@ -20,7 +21,7 @@ from training.genre.scores import clip_posterior
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from stream_analyzer.analysis.manifest import Calibration, ModelManifest
+    from stream_analyzer.analysis.manifest import ModelManifest
     from stream_analyzer.types import F32
     from training.data.dataset import FrameSet
     from training.genre.scores import JudgedClips
@@ -94,12 +95,12 @@ class Judge:
     def __init__(self, manifest: ModelManifest, frames: FrameSet, judged: JudgedClips) -> None:
         """Take all clips of a set and those that were judged."""
         self._frames, self._heard = frames, judged
-        output, calibration = manifest.output, manifest.calibration
+        output, calibration = GenreOutput.of(manifest), Calibration.of(manifest)
         count = len(output.labels)
         within = clip_posterior(judged.posteriors())
         self._winner = [output.labels[index] for index in within.argmax(axis=1)]
-        logits = [rows[:, :count] / np.float32(calibration.temperature) for rows in judged.outputs]
-        posterior = clip_posterior([softmax(rows) for rows in logits])
+        temperature = calibration.temperature
+        posterior = clip_posterior([softmax(rows[:, :count], temperature=temperature) for rows in judged.outputs])
         subs = np.stack([rows[:, count:-1].mean(axis=0) for rows in judged.outputs])
         names = [*output.labels, *(sub.label for sub in output.sub_genres)]
         self._score = dict(zip(names, np.concatenate([posterior, subs], axis=1).T, strict=True))
@@ -146,18 +147,19 @@ def belongs(frames: FrameSet, name: str, tags: tuple[str, ...]) -> npt.NDArray[n
 
 def shown_sub_genre(logits: F32, label: str, manifest: ModelManifest) -> str | None:
     """Return the sub-genre that is shown beside ``label``, as `GenreTracker` decides it; None if none is."""
-    calibration: Calibration = manifest.calibration
+    calibration = Calibration.of(manifest)
     shares = [
         (sigmoid(float(logit) / calibration.sub_temperature), sub.label)
-        for logit, sub in zip(logits, manifest.output.sub_genres, strict=True)
+        for logit, sub in zip(logits, GenreOutput.of(manifest).sub_genres, strict=True)
         if sub.parent == label and sigmoid(float(logit) / calibration.sub_temperature) >= sub.threshold
     ]
     return max(shares, key=lambda share: share[0])[1] if shares else None
 
 
 def _place(name: str, manifest: ModelManifest) -> str:
-    parents = {sub.label: sub.parent for sub in manifest.output.sub_genres}
-    if name in manifest.output.labels:
+    output = GenreOutput.of(manifest)
+    parents = {sub.label: sub.parent for sub in output.sub_genres}
+    if name in output.labels:
         return "genre"
     return f"below {parents[name]}" if name in parents else "no"
 
@@ -170,9 +172,10 @@ def _study_row(name: str, manifest: ModelManifest, gtzan: Judge, fma: Judge) -> 
 
 
 def _sub_rows(manifest: ModelManifest, fma: Judge) -> list[tuple[str, ...]]:
-    own = [(sub.label, sub.parent, f"from {sub.threshold:.2f}") for sub in manifest.output.sub_genres]
+    output = GenreOutput.of(manifest)
+    own = [(sub.label, sub.parent, f"from {sub.threshold:.2f}") for sub in output.sub_genres]
     meant = {tag for name, _, _ in own for tag in MEANT_BY.get(name, (name,))}
-    known = meant | set(manifest.output.labels)
+    known = meant | set(output.labels)
     others = [(tag, "", "no") for tag, n in fma.tags().most_common() if n >= LISTED_TRACKS and tag not in known]
     rows: list[tuple[str, ...]] = []
     for name, parent, place in (*own, *others):

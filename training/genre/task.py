@@ -6,14 +6,15 @@ tie the two scales together.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 
 from stream_analyzer.analysis.features import SPEC, StreamingLogMel
-from stream_analyzer.analysis.manifest import Calibration, ModelInput, ModelOutput, SubGenre
+from stream_analyzer.analysis.genre.output import Calibration, GenreOutput, SubGenre
+from stream_analyzer.analysis.manifest import ModelInput
 from training.cards import fill_card
 from training.data.dataset import from_bytes, last_frames
 from training.data.genres import KNOWN, LABELS, SUB_GENRES
@@ -56,7 +57,7 @@ class GenreTask:
         frames = int(self._net["frames"])
         self.input = ModelInput(frames, every=EVERY, stride=STRIDE, min_frames=MIN_FRAMES, live_frames=LIVE_FRAMES)
         sub_genres = tuple(SubGenre(label, parent, 0.5) for label, (parent, _) in SUB_GENRES.items())
-        self.output = ModelOutput(labels=LABELS, sub_genres=sub_genres)
+        self.output = GenreOutput(labels=LABELS, sub_genres=sub_genres)
         self.time_constant_s = float(config["time_constant_s"])
         self._confident = float(config["confident"])
         self._data = GenreWindows(
@@ -119,7 +120,7 @@ class GenreTask:
         judged = predict(np.stack(windows))[:, -1] > 0.0
         return float(np.mean([(judged == clips.music)[clips.music == kind].mean() for kind in (False, True)]))
 
-    def calibrate(self, predict: Predict) -> tuple[Calibration, ModelOutput]:
+    def calibrate(self, predict: Predict) -> tuple[dict[str, float], GenreOutput]:
         """Choose temperatures and thresholds; see `training.genre.calibration`."""
         window = self.input.frames
         tagged = tagged_clips(self._data.valid[-1], predict, window=window)
@@ -131,7 +132,7 @@ class GenreTask:
             confident=self._confident,
         )
         sure = sure_sub_genres(self.output.sub_genres, tagged, temperature=sub_temperature)
-        return calibration, replace(self.output, sub_genres=sure)
+        return asdict(calibration), replace(self.output, sub_genres=sure)
 
     def metrics(self, predict: Predict, *, temperature: float) -> list[dict[str, Any]]:
         """Return clip and window accuracy and calibration error of both sets, and the accuracy of music."""

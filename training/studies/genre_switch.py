@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stream_analyzer.analysis.features import SPEC
-from stream_analyzer.analysis.genre.tracker import SWITCH_MARGIN, GenreTracker, softmax
-from stream_analyzer.analysis.manifest import ModelOutput
+from stream_analyzer.analysis.genre.output import GenreOutput
+from stream_analyzer.analysis.genre.tracker import SWITCH_MARGIN, GenreTracker
 from stream_analyzer.analysis.model import TfliteModel
+from stream_analyzer.analysis.probability import softmax
 from stream_analyzer.analysis.smoothing import RollingMean
 from stream_analyzer.errors import ConfigError
 from training.data.dataset import live_windows
@@ -44,10 +45,10 @@ MUSIC = np.float32(20.0)
 class ArithmeticMean(RollingMean):
     """Averages posteriors where `RollingMean` averages their logarithms."""
 
-    def update(self, vector: F32, *, time_s: float) -> F32:
+    def update(self, vector: F32 | F64, *, time_s: float) -> F64:
         """Take logits, return the logarithm of the mean posterior."""
-        mean = super().update(softmax(vector), time_s=time_s)
-        return np.log(np.maximum(mean, np.float32(1e-30)))
+        mean = super().update(softmax(np.asarray(vector, np.float64)), time_s=time_s)
+        return np.log(np.maximum(mean, 1e-30))
 
 
 class SurprisedMean(RollingMean):
@@ -58,10 +59,10 @@ class SurprisedMean(RollingMean):
         self._surprise = surprise
         super().__init__(time_constant_s=time_constant_s)
 
-    def _keep(self, vector: F32, *, elapsed_s: float) -> float:
+    def _keep(self, vector: F32 | F64, *, elapsed_s: float) -> float:
         if self.value is None:
             return 0.0
-        now, past = softmax(vector), softmax(self.value)
+        now, past = softmax(np.asarray(vector, np.float64)), softmax(self.value)
         agreement = float(now @ past / np.sqrt((now @ now) * (past @ past)))
         haste = 1.0 + self._surprise * (1.0 - agreement)
         return super()._keep(vector, elapsed_s=elapsed_s * haste)
@@ -164,7 +165,7 @@ def judge(stream: Stream, model: TfliteModel, *, heard: int, afresh: bool = Fals
 
 def show(judged: Judged, manifest: ModelManifest, setting: Setting, *, afresh: bool = False) -> tuple[Integers, F32]:
     """Run the tracker; return the shown label and the posterior [n, labels] at each window."""
-    plain = replace(manifest, output=ModelOutput(labels=LABELS))
+    plain = replace(manifest, output=GenreOutput(labels=LABELS).to_dict())
     tracker = GenreTracker(plain, memory=setting.memory(), margin=setting.margin)
     shown, posteriors = [], []
     for at, logits in enumerate(judged.logits):
@@ -238,7 +239,7 @@ def _score(stream: Stream, model: TfliteModel) -> dict[str, Any]:
     judged = {heard: judge(stream, model, heard=heard) for heard in {*tried.values(), window.frames}}
     full = judged[window.frames]
     inside = full.into_s >= min(SETTLED_S, window.frames * frame_s)
-    posterior = softmax(full.logits / np.float32(manifest.calibration.temperature))
+    posterior = softmax(full.logits, temperature=manifest.calibration["temperature"])
     tracks = range(len(stream.truth))
     own = np.array([posterior[inside & (full.track == track)].mean(axis=0).argmax() for track in tracks])
     report: dict[str, Any] = {}

@@ -67,7 +67,7 @@ def main() -> None:
     logits = served(model)(np.concatenate([valid_windows(clip) for clip in frames]))
     for temperature in TEMPERATURES:
         say(f"temperature {temperature}", clip_posteriors(frames, lambda _: logits, temperature=temperature), truth)
-    published = model.manifest.calibration.temperature
+    published = model.manifest.calibration["temperature"]
     heard = clip_posteriors(frames, lambda _: logits, temperature=published)
     say(f"temperature {published:.2f}, as published", heard, truth)
     for width in WIDTHS_OCTAVES:

@@ -1,6 +1,6 @@
 """Score tempo predictions: GTZAN's mel features through model and tracker, real audio through the whole Analyzer.
 
-A file's tempo is what `stream_analyzer.protocol.summary.Summary` makes of its events, as the program itself reports
+A file's tempo is what `RunningSummary` makes of its events, as the program itself reports
 it; its mean is that of the average posterior. A row of the audio manifest that names no split counts for every split.
 """
 
@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from stream_analyzer.analysis.analyzer import Models
 from stream_analyzer.analysis.features import SPEC
-from stream_analyzer.analysis.manifest import Calibration, ModelInput, ModelManifest, ModelOutput
 from stream_analyzer.analysis.model import TfliteModel
+from stream_analyzer.analysis.tempo.head import TempoHead
+from stream_analyzer.analysis.tempo.output import TempoOutput
 from stream_analyzer.analysis.tempo.tracker import TempoTracker
 from stream_analyzer.errors import AudioError, ConfigError
 from stream_analyzer.offline import analyze_file
-from stream_analyzer.protocol.summary import Summary
+from stream_analyzer.protocol.summary import RunningSummary
 from stream_analyzer.types import Tempo
 from training.data.dataset import last_frames
 from training.data.sources import audio_rows, genre_files, read_genre_file
@@ -46,59 +46,37 @@ class Judged:
 
 
 class Listening:
-    """A tempo model that remembers its posteriors, for `Models`."""
+    """A tempo model that remembers its posteriors."""
 
     def __init__(self, folder: Path) -> None:
         """Load the model in ``folder``."""
         self._model = TfliteModel(folder)
-        self.manifest = self._model.manifest
+        self.manifest, self.outputs = self._model.manifest, self._model.outputs
+        self._bpm = np.array(TempoOutput.of(self.manifest).bpm)
         self.posteriors: list[F64] = []
 
     def run(self, window: F32) -> F32:
         """Run the model and keep what it said."""
         logits = self._model.run(window)
-        self.posteriors.append(softmax(logits.astype(np.float64) / self.manifest.calibration.temperature))
+        self.posteriors.append(softmax(logits.astype(np.float64) / self.manifest.calibration["temperature"]))
         return logits
 
     def mean_bpm(self) -> float:
         """Return the mean of the average posterior since the last call, NaN if there is none."""
         heard, self.posteriors = self.posteriors, []
-        return float(np.mean(heard, axis=0) @ np.array(self.manifest.output.bpm)) if heard else float("nan")
-
-
-class NoGenre:
-    """Stands in for the genre model, which has no say in the tempo."""
-
-    manifest = ModelManifest(
-        name="none",
-        version="0",
-        task="genre",
-        file="none",
-        sha256="",
-        feature=SPEC,
-        input=ModelInput(frames=1, every=1, stride=500, min_frames=1),
-        output=ModelOutput(labels=("any",)),
-        calibration=Calibration(temperature=1.0),
-        time_constant_s=1.0,
-        metrics=[],
-        training={},
-    )
-
-    def run(self, window: F32) -> F32:
-        """Judge nothing."""
-        return np.zeros(2, np.float32) + 0.0 * window[0, :2]
+        return float(np.mean(heard, axis=0) @ self._bpm) if heard else float("nan")
 
 
 def judge(events: list[tuple[float, Tempo]], *, truth: float, mean: float) -> Judged:
     """Sum up the tempi shown at their times in seconds."""
-    summary = Summary()
+    summary = RunningSummary()
     first = float("inf")
     for time_s, tempo in events:
         summary.add(tempo)
         if bool(right(np.array(tempo.bpm), np.array(truth))):
             first = min(first, time_s)
     found = summary.tempo()
-    return Judged(truth, found["bpm"] if found else 0.0, mean, first)
+    return Judged(truth, found.bpm if found else 0.0, mean, first)
 
 
 def judge_features(frames: F32, model: Listening, *, rate: float, truth: float) -> Judged:
@@ -121,8 +99,9 @@ def judge_features(frames: F32, model: Listening, *, rate: float, truth: float) 
 
 def judge_audio(path: Path, model: Listening, *, truth: float) -> Judged:
     """Run an audio file through the Analyzer."""
-    models = Models(genre=NoGenre(), tempo=model)  # type: ignore[arg-type]
-    events = [event for _, found in analyze_file(path, models) for event in found if isinstance(event, Tempo)]
+    events = [
+        event for _, found in analyze_file(path, [TempoHead(model)]) for event in found if isinstance(event, Tempo)
+    ]
     return judge([(tempo.time_s, tempo) for tempo in events], truth=truth, mean=model.mean_bpm())
 
 

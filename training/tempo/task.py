@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 from stream_analyzer.analysis.features import SPEC, StreamingLogMel
-from stream_analyzer.analysis.manifest import Calibration, ModelInput, ModelOutput
+from stream_analyzer.analysis.manifest import ModelInput
+from stream_analyzer.analysis.tempo.output import TempoOutput
 from stream_analyzer.errors import ConfigError
 from training.cards import fill_card
 from training.data.dataset import FrameSet, load_frame_set
@@ -40,7 +41,7 @@ class TempoTask:
         """Load the prepared sets and the generated songs that are there."""
         self._net, self._mix = config["net"], config["mix"]
         self.input = ModelInput(frames=FRAMES, every=EVERY, stride=STRIDE, min_frames=MIN_FRAMES)
-        self.output = ModelOutput(bpm=tuple(round(float(bpm), 4) for bpm in BPM_BINS))
+        self.output = TempoOutput(bpm=tuple(round(float(bpm), 4) for bpm in BPM_BINS))
         self.time_constant_s = float(config["time_constant_s"])
         gtzan = load_frame_set(prepared / "gtzan.npz")
         rows = np.flatnonzero((gtzan.split == "train") & np.isfinite(gtzan.bpm))
@@ -103,7 +104,7 @@ class TempoTask:
         estimate = np.array([peak_bpm(posterior) for posterior in posteriors]) * scale
         return scores(estimate, truth, posteriors @ BPM_BINS * scale)
 
-    def calibrate(self, predict: Predict) -> tuple[Calibration, ModelOutput]:
+    def calibrate(self, predict: Predict) -> tuple[dict[str, float], TempoOutput]:
         """Find the temperature that makes the mass within 4 % of the peak the chance of being right."""
         logits, truth = self._window_logits(predict)
         near = np.abs(np.log(BPM_BINS / truth[:, None])) <= np.log(1.04)
@@ -114,7 +115,7 @@ class TempoTask:
             mass = np.clip((probability * NEAR[chosen]).sum(axis=1), 1e-6, 1.0 - 1e-6)
             right = near[np.arange(len(chosen)), chosen]
             losses[float(temperature)] = float(-np.log(np.where(right, mass, 1.0 - mass)).mean())
-        return Calibration(temperature=min(losses, key=lambda temperature: losses[temperature])), self.output
+        return {"temperature": min(losses, key=lambda temperature: losses[temperature])}, self.output
 
     def _window_logits(self, predict: Predict) -> tuple[F64, F64]:
         logits, truth = [], []

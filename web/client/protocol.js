@@ -17,7 +17,7 @@
  * @typedef {{name: string, version: string, task: string, window_s: number, first_s: number}} Model
  * @typedef {{low_hz: number, high_hz: number, floor_db: number, ceil_db: number, bands: number, columns_per_s: number}} SpectrumScale
  * @typedef {{version: string, source: {kind: string, name: string, rate_hz: number, channels: number},
- *   models: Model[], labels: string[], confident: number, spectrum: SpectrumScale}} Hello
+ *   types: string[], models: Model[], labels: string[], confident: number, spectrum: SpectrumScale}} Hello of which types messages come; none known: all
  */
 
 /**
@@ -107,6 +107,7 @@ const READERS = {
         rate_hz: number(source.rate_hz, 0),
         channels: number(source.channels, 0),
       },
+      types: list(data.types).map((type) => text(type)),
       models: list(data.models).map(fields).map((model) => ({
         name: text(model.name),
         version: text(model.version, ""),

@@ -97,6 +97,9 @@ export const genre = (label) => GENRES[label] ?? label.charAt(0).toUpperCase() +
 
 export const UNSURE = PAGE.unsure;
 export const NO_MUSIC = "No music";
+
+/** What is said where the analyzer has no model for it. */
+export const ABSENT = { tempo: "No tempo model", genre: "No genre model" };
 const NO_GENRE = "no genre";
 export const NONE = "–";
 export const NOW = "now";

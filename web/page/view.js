@@ -108,7 +108,7 @@ export class View {
     this.#last = state;
     this.#situation(state, now);
     if (state.tempo !== before?.tempo || state.ratio !== before?.ratio) this.#tempo(state.tempo?.data ?? null, state.ratio);
-    if (state.genre !== before?.genre) this.#genre(state.genre?.data ?? null, state.slots);
+    if (state.genre !== before?.genre || state.hello !== before?.hello) this.#genre(state.genre?.data ?? null, state.slots);
     if (state.hello !== before?.hello) this.#hello(state.hello);
     if (state.status !== before?.status || state.skipped !== before?.skipped) this.#counters(state);
     this.#level(state, now);
@@ -168,7 +168,7 @@ export class View {
   #tempoState({ tempo }, now) {
     const said = tempo?.data.state ?? "searching";
     const shown = tempo && said !== "searching" && age_s(tempo, now) > STALE_S ? "holding" : said;
-    write("tempo-state", strings.TEMPO_STATES[shown]);
+    write("tempo-state", this.#comes("tempo") ? strings.TEMPO_STATES[shown] : strings.ABSENT.tempo);
     byId("tempo").dataset.state = shown;
   }
 
@@ -181,12 +181,19 @@ export class View {
     });
     const rejected = genre?.state === "not_music";
     const sure = genre?.state === "music" && genre.confidence >= (this.#last?.hello?.confident ?? 0);
-    write("genre-label", strings.genre(genre?.label ?? "") || (rejected ? strings.NO_MUSIC : strings.UNSURE));
+    const instead = this.#comes("genre") ? (rejected ? strings.NO_MUSIC : strings.UNSURE) : strings.ABSENT.genre;
+    write("genre-label", strings.genre(genre?.label ?? "") || instead);
     write("genre-confidence", genre?.label ? strings.sure(genre.confidence) : "");
     write("genre-music", genre ? strings.music(genre.music) : "");
     write("genre-sub", genre?.sub_genre ? strings.genre(genre.sub_genre.label) : "");
     byId("genre").dataset.state = rejected ? (genre.label ? "kept" : "rejected") : sure ? "sure" : "unsure";
     write("genre-verdict", genre && !sure && (genre.label || !rejected) ? strings.VERDICTS[genre.state] : "");
+  }
+
+  /** Whether the analyzer has what it takes to say it. @param {"tempo" | "genre"} what */
+  #comes(what) {
+    const types = this.#last?.hello?.types ?? [];
+    return types.length === 0 || types.includes(what);
   }
 
   /** @param {"tempo" | "genre"} what @param {Received<{age_s: number}> | null} received @param {number} now */

@@ -1,41 +1,26 @@
 """Decode the genre model: logits of one window after another -> `Genre`, smoothed, held without music. Pure.
 
-The logits are those of `manifest.ModelOutput`: labels, sub-genres, music.
+The logits are those of `GenreOutput`: labels, sub-genres, music.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stream_analyzer.analysis.genre.output import Calibration, GenreOutput
+from stream_analyzer.analysis.probability import logit, sigmoid, softmax
 from stream_analyzer.analysis.smoothing import HeldLabel, RollingMean
 from stream_analyzer.types import Genre, Score
 
 if TYPE_CHECKING:
-    from stream_analyzer.analysis.manifest import Calibration, ModelManifest
-    from stream_analyzer.types import F32, GenreState
+    from stream_analyzer.analysis.manifest import ModelManifest
+    from stream_analyzer.types import F32, F64, GenreState
 
 SWITCH_MARGIN = 0.05
 DOUBT = 1.0  # music that has begun ends so far (a logit) below the threshold where it begins
-
-
-def softmax(logits: F32) -> F32:
-    """Return the probabilities of ``logits`` [..., n] along the last axis, float32."""
-    shifted = np.exp(logits - np.max(logits, axis=-1, keepdims=True))
-    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True), np.float32)
-
-
-def sigmoid(logit: float) -> float:
-    """Return the probability of one logit; never overflows."""
-    return float(0.5 * (1.0 + np.tanh(0.5 * logit)))
-
-
-def logit(probability: float) -> float:
-    """Return the logit of a probability between 0 and 1: the inverse of `sigmoid`."""
-    return math.log(probability / (1.0 - probability))
 
 
 def is_confident(genre: Genre, calibration: Calibration) -> bool:
@@ -53,8 +38,8 @@ class GenreTracker:
         self, manifest: ModelManifest, *, memory: RollingMean | None = None, margin: float = SWITCH_MARGIN
     ) -> None:
         """Take labels, calibration and time constant from ``manifest``; training also tries other means and margins."""
-        self._output, self._calibration = manifest.output, manifest.calibration
-        self._threshold = logit(manifest.calibration.music_threshold)
+        self._output, self._calibration = GenreOutput.of(manifest), Calibration.of(manifest)
+        self._threshold = logit(self._calibration.music_threshold)
         self._genre_mean = memory or RollingMean(time_constant_s=manifest.time_constant_s)
         self._music_mean = RollingMean(time_constant_s=manifest.time_constant_s)
         self._held = HeldLabel(margin=margin)
@@ -84,7 +69,7 @@ class GenreTracker:
         Genre
             Scores of every label, likeliest first; the shown label may trail the likeliest by less than 5 points.
         """
-        evidence = float(self._music_mean.update(logits[-1:], time_s=time_s)[0])
+        evidence = float(np.float32(self._music_mean.update(logits[-1:], time_s=time_s)[0]))
         self._state = self._judge(evidence)
         music = sigmoid(evidence)
         if self._state != "not_music":
@@ -108,7 +93,8 @@ class GenreTracker:
             return "music"
         return "not_music" if evidence < self._threshold - DOUBT else self._state
 
-    def _genre(self, logits: F32, *, time_s: float, music: float) -> Genre:
+    def _genre(self, mean: F64, *, time_s: float, music: float) -> Genre:
+        logits = mean.astype(np.float32)
         probabilities = self._probabilities(logits)
         shown = self._held.update(probabilities)
         label = self._output.labels[shown]
@@ -124,7 +110,7 @@ class GenreTracker:
         )
 
     def _probabilities(self, logits: F32) -> F32:
-        return softmax(logits[: len(self._output.labels)] / np.float32(self._calibration.temperature))
+        return softmax(logits[: len(self._output.labels)], temperature=self._calibration.temperature)
 
     def _scores(self, probabilities: F32) -> tuple[Score, ...]:
         order = np.argsort(-probabilities, kind="stable")

@@ -9,7 +9,7 @@ import numpy as np
 from stream_analyzer.analysis.tempo.onsets import TOLERANCE
 
 if TYPE_CHECKING:
-    from stream_analyzer.types import F32, F64, TempoRange
+    from stream_analyzer.types import F64, TempoRange
 
 FAMILY = (1.0 / 3.0, 0.5, 1.0, 2.0, 3.0)  # multiples that listeners confuse
 EDGE = 1.005  # a track at the very edge of a range must not jump at every flutter of its decimals
@@ -78,11 +78,3 @@ class TempoBins:
         if not self.bpm[0] / (1.0 + TOLERANCE) <= bpm <= self.bpm[-1] * (1.0 + TOLERANCE):
             return 0.0
         return float(mass[self.nearest(bpm)])
-
-
-def softmax(logits: F32, *, temperature: float) -> F64:
-    """Return the probabilities of logits [n], float64."""
-    scaled = np.asarray(logits, np.float64) / temperature
-    exponentials = np.exp(scaled - scaled.max())
-    probabilities: F64 = exponentials / exponentials.sum()
-    return probabilities

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from stream_analyzer.analysis.tempo.bins import TempoBins, softmax
+from stream_analyzer.analysis.probability import softmax
+from stream_analyzer.analysis.smoothing import RollingMean
+from stream_analyzer.analysis.tempo.bins import TempoBins
 from stream_analyzer.analysis.tempo.change import ChangeDetector
 from stream_analyzer.analysis.tempo.onsets import TOLERANCE, OnsetHistory
+from stream_analyzer.analysis.tempo.output import Calibration, TempoOutput
 from stream_analyzer.types import Alternative, Tempo
 
 if TYPE_CHECKING:
@@ -41,6 +44,22 @@ OCTAVES = (0.25, 1.0 / 3.0, 0.5, 2.0 / 3.0, 1.5, 2.0, 3.0, 4.0)
 Listen = Callable[[int], "F32"]
 
 
+class SurprisedMean(RollingMean):
+    """A forgetting mean of posteriors; what was heard before counts less when a new one disagrees with it."""
+
+    def __init__(self, bins: TempoBins, *, time_constant_s: float) -> None:
+        """Average posteriors over ``bins``."""
+        super().__init__(time_constant_s=time_constant_s)
+        self._bins = bins
+
+    def _keep(self, vector: F32 | F64, *, elapsed_s: float) -> float:
+        if self.value is None:
+            return 0.0
+        mass, past = self._bins.mass(np.asarray(vector, np.float64)), self._bins.mass(self.value)
+        agreement = float(mass @ past / np.sqrt((mass @ mass) * (past @ past)))
+        return super()._keep(vector, elapsed_s=elapsed_s * (1.0 + SURPRISE * (1.0 - agreement)))
+
+
 class TempoTracker:
     """From the model's logits and the frame stream to the shown `Tempo`.
 
@@ -50,10 +69,10 @@ class TempoTracker:
 
     def __init__(self, manifest: ModelManifest, *, tempo_range: TempoRange | None = None) -> None:
         """Track with the bins, temperature and time constant of ``manifest``; show tempi in ``tempo_range`` alone."""
-        self._bins = TempoBins(manifest.output.bpm, tempo_range=tempo_range)
+        self._bins = TempoBins(TempoOutput.of(manifest).bpm, tempo_range=tempo_range)
         self._bpm = self._bins.bpm
-        self._temperature = manifest.calibration.temperature
-        self._time_constant_s = manifest.time_constant_s
+        self._temperature = Calibration.of(manifest).temperature
+        self._past = SurprisedMean(self._bins, time_constant_s=manifest.time_constant_s)
         self._window = manifest.input.frames
         self._frames_per_second = manifest.feature.frames_per_second / manifest.input.every
         self._newest = min(self._window, max(manifest.input.min_frames, round(NEWEST_S * self._frames_per_second)))
@@ -64,15 +83,13 @@ class TempoTracker:
     def reset(self) -> None:
         """Forget everything; equal to a new object."""
         self._onsets.reset()
-        self._time_s = 0.0
         self._start_afresh(began_s=-math.inf)
 
     def _start_afresh(self, *, began_s: float) -> None:
         """Forget what was heard before ``began_s``, but for the onsets."""
         self._change.reset()
         self._began_s = began_s
-        self._weight = 0.0
-        self._sum = np.zeros(len(self._bpm))
+        self._past.reset()
         self._tempo: Tempo | None = None
         self._supported_s = 0.0
         self._unlocked_s: float | None = None
@@ -83,10 +100,8 @@ class TempoTracker:
     @property
     def posterior(self) -> F64:
         """Probability of each BPM bin, float64 [bins], sums to 1; uniform before the first update."""
-        if self._weight <= 0.0:
-            return np.full(len(self._bpm), 1.0 / len(self._bpm))
-        posterior: F64 = self._sum / self._weight
-        return posterior
+        past = self._past.value
+        return np.full(len(self._bpm), 1.0 / len(self._bpm)) if past is None else past
 
     def push(self, frames: F32) -> None:
         """Take log-mel frames float32 [n, bands] of the full-rate stream as they come."""
@@ -104,7 +119,7 @@ class TempoTracker:
                 now = newest
         if self._tempo and self._locked and time_s - self._supported_s < HOLD_S and not self._has_pulse(now):
             return self._held(self._tempo, time_s)
-        self._remember(now, time_s)
+        self._past.update(now, time_s=time_s)
         self._tempo = self._judge(now, time_s)
         return self._tempo
 
@@ -128,23 +143,11 @@ class TempoTracker:
         return self._window if since_s > ALONE_S else min(self._window, round(since_s * self._frames_per_second))
 
     def _hear(self, listen: Listen, frames: int) -> F64:
-        return softmax(listen(frames), temperature=self._temperature)
+        return softmax(listen(frames).astype(np.float64), temperature=self._temperature)
 
     def _has_pulse(self, now: F64) -> bool:
         mass = self._bins.mass(now)
         return self._bins.family_mass(mass, float(self._bpm[np.argmax(mass)])) >= PULSE_MASS
-
-    def _remember(self, now: F64, time_s: float) -> None:
-        """Add a window's posterior to what was heard before, which counts less when the two disagree."""
-        keep = 0.0
-        if self._weight > 0.0:
-            mass, past = self._bins.mass(now), self._bins.mass(self.posterior)
-            agreement = float(mass @ past / np.sqrt((mass @ mass) * (past @ past)))
-            haste = 1.0 + SURPRISE * (1.0 - agreement)
-            keep = math.exp(-max(0.0, time_s - self._time_s) * haste / self._time_constant_s)
-        self._sum = keep * self._sum + now
-        self._weight = keep * self._weight + 1.0
-        self._time_s = time_s
 
     def _judge(self, now: F64, time_s: float) -> Tempo:
         """Return what the posterior says, in which ``now`` is the newest part."""

@@ -6,15 +6,23 @@ Form: https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload
 from __future__ import annotations
 
 import json
-from typing import get_args
+from typing import TYPE_CHECKING
 
 from stream_analyzer import __version__
-from stream_analyzer.types import State
+from stream_analyzer.kinds import described_fields
+from stream_analyzer.types import EVENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stream_analyzer.kinds import Described, Entity
 
 _NAME = "Stream Analyzer"
 
 
-def discovery(node: str, *, base: str, availability: str, prefix: str) -> tuple[str, str]:
+def discovery(
+    node: str, *, base: str, availability: str, prefix: str, events: Iterable[type[Described]] = EVENTS
+) -> tuple[str, str]:
     """Return topic and payload that make ``node`` a device with its sensors.
 
     Parameters
@@ -27,35 +35,17 @@ def discovery(node: str, *, base: str, availability: str, prefix: str) -> tuple[
         Topic that says ``online`` or ``offline``.
     prefix
         Discovery prefix that Home Assistant is set to.
+    events
+        What is published; their fields say which sensors there are.
     """
     device = f"stream_analyzer_{node}"
-    sensors = {
-        "tempo": _sensor(
-            "Tempo",
-            f"{base}/tempo",
-            "value_json.data.bpm",
-            icon="mdi:metronome",
-            unit_of_measurement="BPM",
-            state_class="measurement",
-            suggested_display_precision=1,
-        ),
-        "tempo_confidence": _confidence("Tempo confidence", f"{base}/tempo"),
-        "genre": _sensor(
-            "Genre",
-            f"{base}/genre",
-            "'Not music' if value_json.data.state == 'not_music' else value_json.data.label",
-            icon="mdi:music",
-        ),
-        "genre_confidence": _confidence("Genre confidence", f"{base}/genre"),
-        "state": _sensor(
-            "State",
-            f"{base}/status",
-            "value_json.data.state",
-            icon="mdi:ear-hearing",
-            device_class="enum",
-            options=get_args(State),
-        ),
-    }
+    sensors: dict[str, dict[str, object]] = {}
+    for event in events:
+        kind = event.KIND.name
+        for name, wire, what in described_fields(event):
+            if what.entity:
+                key = what.entity.key or f"{kind}_{name}"
+                sensors[key] = _sensor(what.entity, f"{base}/{kind}", f"value_json.data.{wire}")
     payload = {
         "device": {
             "identifiers": [device],
@@ -72,19 +62,26 @@ def discovery(node: str, *, base: str, availability: str, prefix: str) -> tuple[
     return f"{prefix}/device/{device}/config", json.dumps(payload, separators=(",", ":"))
 
 
-def _sensor(name: str, topic: str, value: str, **more: object) -> dict[str, object]:
+def _sensor(entity: Entity, topic: str, value: str) -> dict[str, object]:
     """Return a sensor that shows ``value``, a Jinja expression; an emptied topic makes it unknown."""
+    if entity.unit == "%":
+        value = f"({value} * 100) | round"
+    for state, word in entity.words:
+        value = f"'{word}' if value_json.data.state == '{state}' else {value}"
     template = f"{{{{ ({value}) if value_json is defined else None }}}}"
-    return {"platform": "sensor", "name": name, "state_topic": topic, "value_template": template, **more}
-
-
-def _confidence(name: str, topic: str) -> dict[str, object]:
-    return _sensor(
-        name,
-        topic,
-        "(value_json.data.confidence * 100) | round",
-        icon="mdi:gauge",
-        unit_of_measurement="%",
-        state_class="measurement",
-        suggested_display_precision=0,
-    )
+    sensor: dict[str, object] = {
+        "platform": "sensor",
+        "name": entity.name,
+        "state_topic": topic,
+        "value_template": template,
+        "icon": entity.icon,
+    }
+    if entity.unit:
+        sensor |= {
+            "unit_of_measurement": entity.unit,
+            "state_class": "measurement",
+            "suggested_display_precision": entity.digits,
+        }
+    if entity.options:
+        sensor |= {"device_class": "enum", "options": entity.options}
+    return sensor

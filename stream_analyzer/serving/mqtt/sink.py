@@ -22,18 +22,19 @@ from stream_analyzer.errors import ConfigError
 from stream_analyzer.serving.hub import Newest
 from stream_analyzer.serving.mqtt.discovery import discovery
 from stream_analyzer.system.backoff import backoff_s
+from stream_analyzer.types import EVENTS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from stream_analyzer.protocol.decode import Kind
+    from stream_analyzer.kinds import Described
     from stream_analyzer.serving.hub import Hub
     from stream_analyzer.system.address import MqttAddress
     from stream_analyzer.types import BrokerState
 
 logger = logging.getLogger(__name__)
 
-RETAINED: frozenset[Kind] = frozenset({"tempo", "genre", "status"})
 ONLINE, OFFLINE = "online", "offline"
 _STEADY_S = 10.0
 _ANSWER_LIMIT_S = 5.0
@@ -64,14 +65,18 @@ class MqttSink:
         tls: ssl.SSLContext | None,
         user: str,
         password: str,
+        events: Iterable[type[Described]] = EVENTS,
     ) -> None:
-        """Publish as ``node`` to the broker at ``address``, by TLS if given; nothing is connected yet."""
+        """Publish ``events`` as ``node`` to the broker at ``address``, by TLS if given; nothing is connected yet."""
         self._address, self._node, self._tls = address, node, tls
         self._user, self._password = user or None, password or None
         self._base = f"stream-analyzer/{node}/v1"
         self._availability = f"{self._base}/availability"
+        events = tuple(events)
+        self._passing = frozenset(event.KIND.name for event in events if event.KIND.mqtt == "passing")
+        self._retained = frozenset(event.KIND.name for event in events if event.KIND.mqtt == "retained")
         self._discovery = (
-            discovery(node, base=self._base, availability=self._availability, prefix=discovery_prefix)
+            discovery(node, base=self._base, availability=self._availability, prefix=discovery_prefix, events=events)
             if discovery_prefix
             else None
         )
@@ -123,15 +128,15 @@ class MqttSink:
 
     async def _publish(self, client: Client, hub: Hub) -> None:
         """Publish from now on. The box begins with the last message of each kind, whatever was missed before."""
-        with hub.subscribe(Newest("hello", "level", *RETAINED)) as box:
+        with hub.subscribe(Newest("hello", *self._passing, *self._retained)) as box:
             (hello, *waiting) = await box.take()
             async with asyncio.TaskGroup() as tasks:
-                watcher = tasks.create_task(self._watch(client, _session(hello.payload)), name="watch own topics")
+                watcher = tasks.create_task(self._watch(client, hello.session), name="watch own topics")
                 try:
                     await self._introduce(client, {message.kind for message in waiting})
                     while True:
                         for message in waiting:
-                            topic, keep = f"{self._base}/{message.kind}", message.kind in RETAINED
+                            topic, keep = f"{self._base}/{message.kind}", message.kind in self._retained
                             await self._send(client, topic, message.payload, keep=keep)
                         if not (waiting := await box.take()):
                             break
@@ -141,9 +146,9 @@ class MqttSink:
                     with suppress(MqttError):  # then the broker says it: it holds the will
                         await self._send(client, self._availability, OFFLINE)
 
-    async def _introduce(self, client: Client, known: set[Kind]) -> None:
+    async def _introduce(self, client: Client, known: set[str]) -> None:
         """Say who is here, and take back what an earlier session has left and this one does not know yet."""
-        for kind in RETAINED - known:
+        for kind in self._retained - known:
             await self._send(client, f"{self._base}/{kind}", "")
         if self._discovery:
             await self._send(client, *self._discovery)

@@ -19,14 +19,14 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPe
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 
-from stream_analyzer.protocol.encode import Message, merge_columns
+from stream_analyzer.protocol.encode import Message
+from stream_analyzer.protocol.spectrum import merge_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from websockets.asyncio.server import ServerConnection
 
-    from stream_analyzer.protocol.decode import Kind
     from stream_analyzer.protocol.encode import Encoder
     from stream_analyzer.protocol.subscription import Choice, Subscription
 
@@ -109,7 +109,7 @@ class _Client:
         response = connection.response
         self._deflates = response is not None and _AGREED in response.headers.get("Sec-WebSocket-Extensions", "")
         self._backlog: deque[_Parcel] = deque()  # a replay: all, in order
-        self._newest: dict[Kind, _Parcel] = {}
+        self._newest: dict[str, _Parcel] = {}
         self._stuck_bytes, self._stuck_since_s = 0, 0.0
         with suppress(OSError):  # none may be left of one that has just gone
             self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BYTES)
@@ -176,7 +176,7 @@ class _Feed:
     def __init__(self, choice: Choice) -> None:
         self._choice = choice
         self.clients: set[_Client] = set()
-        self._newest: dict[Kind, _Parcel] = {}
+        self._newest: dict[str, _Parcel] = {}
         self._columns: list[_Parcel] = []
         self._due_s = 0.0
 
@@ -187,8 +187,9 @@ class _Feed:
 
     def rest(self) -> list[_Parcel]:
         """Return what waits for its moment, and forget it."""
-        columns = merge_columns([parcel.message for parcel in self._columns])
-        rest = [*map(_Parcel, columns), *self._newest.values()]
+        frames = [parcel.message.payload for parcel in self._columns]
+        columns = merge_columns([frame for frame in frames if isinstance(frame, bytes)])
+        rest = [*(_Parcel(Message("spectrum", frame)) for frame in columns), *self._newest.values()]
         self._columns, self._newest = [], {}
         return rest
 
@@ -196,7 +197,7 @@ class _Feed:
         if self._choice.hz is None:
             return parcels
         for parcel in parcels:
-            if parcel.kind == "spectrum":
+            if isinstance(parcel.message.payload, bytes):
                 self._columns.append(parcel)
             else:
                 self._newest.pop(parcel.kind, None)
@@ -221,7 +222,7 @@ class Fanout:
         self.counters = Counters()
         self._encoder, self._max_clients = encoder, max_clients
         self._hello: list[_Parcel] = []
-        self._last: dict[Kind, _Parcel] = {}
+        self._last: dict[str, _Parcel] = {}
         self._held: deque[_Parcel] = deque(maxlen=HELD)
         self._feeds: dict[Choice, _Feed] = {}
         self._fresh: list[_Parcel] = []
@@ -289,7 +290,7 @@ class Fanout:
     def _send(self) -> None:
         fresh, self._fresh = self._fresh, []
         self._held.extend(fresh)
-        self._last |= {parcel.kind: parcel for parcel in fresh if parcel.kind != "spectrum"}
+        self._last |= {parcel.kind: parcel for parcel in fresh if isinstance(parcel.message.payload, str)}
         now_s = asyncio.get_running_loop().time()
         for feed in list(self._feeds.values()):
             for client in feed.send(fresh, now_s=now_s):

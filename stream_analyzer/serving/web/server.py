@@ -19,6 +19,7 @@ from websockets.frames import CloseCode
 from websockets.http11 import Response
 
 from stream_analyzer.errors import ConfigError, ProtocolError
+from stream_analyzer.protocol.kinds import TYPES
 from stream_analyzer.protocol.subscription import parse_subscription
 from stream_analyzer.serving.web.access import Access, Addresses
 from stream_analyzer.serving.web.connection import MAX_MESSAGE, OPEN_LIMIT_S, GuardedConnection, allow_files
@@ -27,7 +28,7 @@ from stream_analyzer.system.address import is_loopback
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
 
     from websockets.asyncio.server import Server, ServerConnection
@@ -89,10 +90,19 @@ class WebServer:
     """Serves the files of a folder, read once at the start, answers made on request, and the stream."""
 
     def __init__(
-        self, fanout: Fanout, folder: Path, *, serving: Serving, answers: Mapping[str, Callable[[], Answer]]
+        self,
+        fanout: Fanout,
+        folder: Path,
+        *,
+        serving: Serving,
+        answers: Mapping[str, Callable[[], Answer]],
+        types: Sequence[str] = TYPES,
     ) -> None:
-        """Serve the stream of ``fanout``, the page in ``folder``, and at the paths of ``answers`` what they give."""
-        self._fanout, self._serving, self._answers = fanout, serving, answers
+        """Serve the stream of ``fanout``, the page in ``folder``, and at the paths of ``answers`` what they give.
+
+        A subscriber may ask for messages of ``types``.
+        """
+        self._fanout, self._serving, self._answers, self._types = fanout, serving, answers, tuple(types)
         self._access = serving.access
         self._secure = serving.tls is not None
         self._on_loopback = True
@@ -190,7 +200,7 @@ class WebServer:
         if self._judge(request) == "wrong":
             return _refusal(HTTPStatus.UNAUTHORIZED, "wrong token")
         try:
-            parse_subscription(query)
+            parse_subscription(query, types=self._types)
         except ProtocolError as error:
             return _refusal(HTTPStatus.BAD_REQUEST, str(error))
         return None
@@ -219,7 +229,7 @@ class WebServer:
             if not await self._admit(connection):
                 return
             query = connection.request.path.partition("?")[2] if connection.request else ""
-            with self._fanout.client(connection, parse_subscription(query)):
+            with self._fanout.client(connection, parse_subscription(query, types=self._types)):
                 async for _ in connection:
                     pass
         except ConnectionClosed as closed:

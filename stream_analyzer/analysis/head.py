@@ -1,0 +1,74 @@
+"""What a head is: a part that turns shared features into events of one kind. Pure.
+
+A head owns its window, its model (or none) and its tracker, and says which log-mel frames it needs; the analyzer
+computes each of them once for all heads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from stream_analyzer.analysis.features import FeatureSpec
+    from stream_analyzer.kinds import Described
+    from stream_analyzer.types import F32, Level
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of sound as heads see it, which ends at ``time_s`` on the sample clock.
+
+    ``samples`` [n, channels] at ``rate_hz`` are the sound as it came; ``frames`` holds the log-mel frames [n, bands]
+    that it completed, by feature definition. ``silent`` is true once silence has lasted for a second.
+    """
+
+    time_s: float
+    samples: F32
+    rate_hz: int
+    level: Level
+    silent: bool
+    frames: Mapping[FeatureSpec, F32]
+
+
+class Head(Protocol):
+    """Judges sound step by step.
+
+    ``name`` is that of its models folder, ``event`` the class of its events, ``features`` the log-mel frames that it
+    needs (none, if raw steps are enough), ``model`` the `Model` that it runs, None if it needs none.
+    """
+
+    name: ClassVar[str]
+    event: ClassVar[type[Any]]
+    model: Any  # a `Model`, or None
+
+    @property
+    def features(self) -> Sequence[FeatureSpec]:
+        """Log-mel frames that it needs."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether enough sound came for a first judgement."""
+
+    @property
+    def window_s(self) -> float:
+        """Seconds until a fault in the sound has left what it judges by."""
+
+    @property
+    def first_s(self) -> float:
+        """Seconds of sound until the first judgement."""
+
+    @property
+    def latency_s(self) -> float:
+        """The longest that it takes, after a frame is complete, to judge it: its stride."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what it adds to `Hello`, by field."""
+
+    def hear(self, step: Step) -> Sequence[Described]:
+        """Take a step of sound; return the events it leads to."""
+
+    def reset(self) -> None:
+        """Forget everything; equal to a new head."""

@@ -1,0 +1,45 @@
+"""The heads that ship, and which of them run: those whose models are there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stream_analyzer.analysis.genre.head import GenreHead
+from stream_analyzer.analysis.model import TfliteModel
+from stream_analyzer.analysis.tempo.head import TempoHead
+from stream_analyzer.errors import ManifestError, ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from stream_analyzer.analysis.head import Head
+    from stream_analyzer.analysis.model import Model
+    from stream_analyzer.types import TempoRange
+
+
+def load_heads(folder: Path, *, tempo_range: TempoRange | None = None) -> list[Head]:
+    """Return the heads whose models lie in ``folder``, each in a folder of the head's name.
+
+    Raises
+    ------
+    ModelError
+        There is no model at all, or one can't be trusted or run.
+    """
+    makers: dict[str, Callable[[Model], Head]] = {
+        "tempo": lambda model: TempoHead(model, tempo_range=tempo_range),
+        "genre": GenreHead,
+    }
+    heads = [make(_load(folder / name, task=name)) for name, make in makers.items() if (folder / name).is_dir()]
+    if not heads:
+        msg = f"no model in {folder}: it has none of the folders {', '.join(makers)}; restore it or set --models"
+        raise ModelError(msg)
+    return heads
+
+
+def _load(folder: Path, *, task: str) -> TfliteModel:
+    model = TfliteModel(folder)
+    if model.manifest.task != task:
+        msg = f"model {model.manifest.name} is for {model.manifest.task}, not {task}; restore the models folder"
+        raise ManifestError(msg)
+    return model

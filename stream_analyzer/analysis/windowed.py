@@ -1,0 +1,45 @@
+"""What heads with a model over a rolling window of log-mel frames have in common. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stream_analyzer.analysis.rolling import RollingWindow
+
+if TYPE_CHECKING:
+    from stream_analyzer.analysis.model import Model
+
+
+class WindowedModel:
+    """A model and the window of frames that it judges. State: the window."""
+
+    def __init__(self, model: Model) -> None:
+        """Keep the newest frames that ``model`` looks at."""
+        self.model: Model = model
+        manifest = model.manifest
+        self.features = (manifest.feature,)
+        self.window = RollingWindow(manifest.input, n_mels=manifest.feature.n_mels, fill=manifest.feature.log_floor)
+
+    @property
+    def ready(self) -> bool:
+        """Whether enough frames came for a first judgement."""
+        return self.window.ready
+
+    @property
+    def window_s(self) -> float:
+        """Seconds of sound in a full window."""
+        return self.model.manifest.window_s
+
+    @property
+    def first_s(self) -> float:
+        """Seconds of sound until the first judgement."""
+        return self.model.manifest.first_s
+
+    @property
+    def latency_s(self) -> float:
+        """Seconds from judgement to judgement."""
+        return self.model.manifest.every_s
+
+    def reset(self) -> None:
+        """Forget the window."""
+        self.window.reset()

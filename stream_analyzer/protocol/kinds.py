@@ -1,0 +1,121 @@
+"""Kinds of messages that are no events of the analyzer, and the names of all. Pure, no numpy: subscribers read it."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, ClassVar
+
+from stream_analyzer.kinds import Kind, described, record
+from stream_analyzer.types import Alternative, Genre, Level, SourceKind, Spectrum, Status, Tempo
+
+PROTOCOL_VERSION = 1
+SPECTRUM_HEADER = struct.Struct("<BBHHHQd")
+SPECTRUM_KIND = 1
+NTH_MODULUS = 1 << 16  # a binary header has two bytes for it
+
+
+@record
+class Source:
+    """Where the sound comes from."""
+
+    kind: SourceKind
+    name: str
+    rate_hz: int
+    channels: int
+
+
+@record
+class Model:
+    """A model that judges: how many seconds it looks at, until its first judgement, and from one to the next."""
+
+    name: str
+    version: str
+    task: str
+    sha256: str
+    window_s: float = described(digits=3)
+    first_s: float = described(digits=3)
+    every_s: float = described(digits=3)
+
+
+@record
+class SpectrumScale:
+    """What spectrum levels mean: 0..255 stand for ``floor_db``..``ceil_db`` of mel power."""
+
+    bands: int
+    floor_db: float
+    ceil_db: float
+    frames_per_second: float
+
+
+@record
+class Hello:
+    """The first message of every connection: what a subscriber listens to.
+
+    ``feature`` says what a log-mel frame is, with its digest. What no head of this analyzer says keeps its default:
+    ``tempo_range`` is the lowest and highest BPM that a tempo is folded into by octaves, None if it is not;
+    ``sub_genres`` are the styles known within a genre, each with that genre; below ``confident`` a genre is a guess.
+    """
+
+    KIND: ClassVar[Kind] = Kind("hello", greeting=True)
+
+    version: str
+    started_at: str
+    source: Source
+    feature: dict[str, Any]
+    spectrum: SpectrumScale
+    types: tuple[str, ...]
+    models: tuple[Model, ...]
+    latency_s: dict[str, float] = described(digits=3)
+    tempo_range: tuple[float, ...] | None = None
+    labels: tuple[str, ...] = ()
+    sub_genres: dict[str, str] = described(default_factory=dict)
+    confident: float = 0.5
+
+
+@record
+class Replay:
+    """The answer to a subscriber that comes back: ``missed`` messages can't be had any more; None: another session."""
+
+    KIND: ClassVar[Kind] = Kind("replay", greeting=True)
+
+    since: str
+    missed: int | None
+    detail: str
+
+
+@record
+class SummaryTempo:
+    """The tempo of a whole source."""
+
+    bpm: float = described(digits=2)
+    confidence: float = described(digits=4)
+    alternatives: tuple[Alternative, ...]
+
+
+@record
+class SummaryGenre:
+    """The genre of a whole source, and the mean probability of every label."""
+
+    label: str
+    confidence: float = described(digits=4)
+    scores: dict[str, float] = described(digits=4)
+
+
+@record
+class Summary:
+    """What a source that ended amounts to; None where nothing was found. ``music`` is the share that was music."""
+
+    KIND: ClassVar[Kind] = Kind("summary")
+
+    time_s: float
+    duration_s: float = described(digits=3)
+    tempo: SummaryTempo | None
+    genre: SummaryGenre | None
+    music: float = described(digits=4)
+
+
+WireEvent = Hello | Replay | Tempo | Genre | Level | Status | Spectrum | Summary
+JSON_EVENTS: tuple[type[Any], ...] = (Hello, Replay, Tempo, Genre, Level, Status, Summary)
+KINDS: tuple[str, ...] = ("hello", "replay", "tempo", "genre", "level", "status", "spectrum", "summary")
+GREETINGS: tuple[str, ...] = ("hello", "replay")  # of a connection, outside the count of the session
+TYPES: tuple[str, ...] = tuple(kind for kind in KINDS if kind not in GREETINGS)
