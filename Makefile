@@ -9,7 +9,7 @@ TSC := tests/web/node_modules/typescript/lib/tsc.js
 
 run: $(VENV)/run.done
 	@sh tests/system-packages.sh libportaudio2 || echo "PortAudio could not be installed; without it there are only files and the demo"
-	$(BIN)/stream-analyzer run $(ARGS)
+	STREAM_ANALYZER_INPUT="$${STREAM_ANALYZER_INPUT:-any}" $(BIN)/stream-analyzer run $(ARGS)
 
 # All that CI checks: style, types, every test.
 test: system-packages $(VENV)/dev.done

@@ -32,8 +32,9 @@ def load_heads(settings: Settings) -> list[Head]:
 def choose_source(settings: Settings, *, attended: bool, note: Callable[[str], None]) -> AudioSource:
     """Return where the sound comes from; ``note`` is told when that is not what was hoped for.
 
-    Without a device, someone who is ``attended`` by a person gets the demo or an error at once; what runs by itself, or
+    Without a device, a start that is ``attended`` by a person gets the demo or an error at once; a start by itself, or
     for other machines, waits for the device: it may come up later than the program, and the demo is no live sound.
+    The input ``any`` asks for the demo in that case, however the program was started.
     """
     from stream_analyzer.sound.files import FileSource  # noqa: PLC0415
     from stream_analyzer.sound.pcm import PcmSource  # noqa: PLC0415
@@ -41,12 +42,12 @@ def choose_source(settings: Settings, *, attended: bool, note: Callable[[str], N
 
     demo = FileSource(DEMO_FILE, speed=settings.speed, repeat=settings.speed > 0.0, kind="demo")
     match settings.input:
-        case "auto" | "device":
+        case "auto" | "any" | "device":
             from stream_analyzer.sound.device.portaudio import list_devices  # noqa: PLC0415
             from stream_analyzer.sound.device.search import find_device  # noqa: PLC0415
             from stream_analyzer.sound.device.source import DeviceSource  # noqa: PLC0415
 
-            if settings.input == "auto" and attended and not settings.device:
+            if not settings.device and (settings.input == "any" or (settings.input == "auto" and attended)):
                 try:
                     find_device("", list_devices())
                 except AudioError as error:

@@ -39,7 +39,9 @@ class Settings:
     """The settings of `run`; each field's help says what it means."""
 
     input: str = _setting(
-        "auto", values.source, "device, demo, a sound file, or - for raw PCM or a container on standard input"
+        "auto",
+        values.source,
+        "device, any (a device, else the demo), demo, a sound file, or - for PCM or a container on standard input",
     )
     device: str = _setting(
         "", values.device, "sound device: its index or part of its name (see: stream-analyzer devices)"
