@@ -21,7 +21,7 @@ from stream_analyzer.settings.config import PCM_FORMATS, Settings, is_secret, lo
 from stream_analyzer.system.streams import prepare_streams, write_json_alone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from stream_analyzer.analysis.head import Head
 
@@ -166,8 +166,7 @@ def _run(_options: argparse.Namespace, settings: Settings) -> int:
         asyncio.get_running_loop().set_default_executor(DaemonThreads())
         task = asyncio.current_task()
         if task:
-            with suppress(NotImplementedError):  # Windows knows no SIGTERM
-                asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+            _end_by_signals(task.cancel)
         await pipeline.run(
             source,
             heads,
@@ -190,6 +189,17 @@ def _run(_options: argparse.Namespace, settings: Settings) -> int:
     with suppress(asyncio.CancelledError), asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(serve())
     return 0
+
+
+def _end_by_signals(end: Callable[[], object]) -> None:
+    """Let a supervisor and the closing of the terminal end the program like Ctrl-C, sinks' farewells included."""
+    import asyncio  # noqa: PLC0415
+
+    for name in ("SIGTERM", "SIGHUP"):  # Windows can't handle the one in a loop, and knows no other
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` ignores SIGHUP, and means it
+            with suppress(NotImplementedError):
+                asyncio.get_running_loop().add_signal_handler(number, end)
 
 
 def _subscribe(options: argparse.Namespace, settings: Settings) -> int:

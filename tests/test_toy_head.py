@@ -20,7 +20,7 @@ from stream_analyzer.serving.mqtt.sink import MqttSink
 from stream_analyzer.serving.osc import OscSink
 from stream_analyzer.serving.web.server import Serving
 from stream_analyzer.sound.source import SourceInfo
-from stream_analyzer.system.address import Address, MqttAddress
+from stream_analyzer.system.address import MqttAddress, OscReceiver
 from stream_analyzer.types import AudioBlock, Level, Status
 from tests.docs.test_protocol_docs import SCHEMA
 from tests.support.described import osc_tags, schema_of
@@ -153,7 +153,7 @@ async def test_on_mqtt_and_in_home_assistant(tmp_path: Path) -> None:
 
 
 async def test_on_osc() -> None:
-    async with listening() as desk, running(osc=OscSink(Address("127.0.0.1", desk.port))):
+    async with listening() as desk, running(osc=OscSink([OscReceiver("127.0.0.1", desk.port)])):
         valence, state = await desk.until("mood")
         assert (0.0 < valence <= 1.0, state) == (True, "felt")
         assert len(await desk.until("valence")) == 1

@@ -1,6 +1,7 @@
 """Send the stream to a lighting desk or visuals by OSC: plain numbers and words, one UDP datagram a message.
 
-docs/protocol.md lists addresses and arguments. UDP tells nobody whether it arrives. The only user of python-osc.
+docs/protocol.md lists addresses and arguments. UDP tells nobody whether it arrives. Names are looked up again and
+again: they may be known later, and mean another address. The only user of python-osc.
 """
 
 from __future__ import annotations
@@ -12,62 +13,117 @@ from typing import TYPE_CHECKING, Any
 
 from pythonosc.udp_client import SimpleUDPClient
 
-from stream_analyzer.errors import ConfigError
 from stream_analyzer.kinds import described_fields, is_sure
 from stream_analyzer.protocol.encode import wire_value
 from stream_analyzer.serving.hub import Newest
+from stream_analyzer.system.backoff import backoff_s
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from stream_analyzer.kinds import Description
     from stream_analyzer.protocol.encode import Event
     from stream_analyzer.serving.hub import Hub
-    from stream_analyzer.system.address import Address
+    from stream_analyzer.system.address import OscReceiver
 
 logger = logging.getLogger(__name__)
 
 PREFIX = "/stream_analyzer"
 _PAUSE_S = 0.05  # no address comes more than 20 times a second, however fast a file is analysed
+_LOOK_UP_EVERY_S = 60.0
+_MAPPED = "bpm"  # the address whose number goes to a receiver's own pattern
 
 Arguments = tuple[float | int | str, ...]
 
 
 class OscSink:
-    """Sends to one receiver. State: whether sending fails."""
+    """Sends to several receivers, each with its own pace, name and failures."""
 
-    def __init__(self, receiver: Address) -> None:
-        """Send to ``receiver``, whose name is looked up here, once. Raises `ConfigError` if it can't be found."""
-        try:
-            found = socket.getaddrinfo(receiver.host, receiver.port, type=socket.SOCK_DGRAM)
-        except OSError as error:
-            msg = f"osc = {receiver}: {error.strerror}; write its number, like 192.168.1.20:{receiver.port}"
-            raise ConfigError(msg) from error
-        self._receiver, self._host = receiver, str(found[0][4][0])
-        self._failing = False
+    def __init__(self, receivers: Sequence[OscReceiver]) -> None:
+        """Send to ``receivers``; nothing is looked up yet."""
+        self._receivers = [_Receiver(receiver) for receiver in receivers]
 
     async def follow(self, hub: Hub) -> None:
         """Send what ``hub`` gives until it closes."""
-        client = SimpleUDPClient(self._host, self._receiver.port, allow_broadcast=True)
-        with client, hub.subscribe(Newest()) as box:
-            while messages := await box.take():
-                for message in messages:
-                    if message.event is not None:
-                        for address, arguments in osc_messages(message.event):
-                            self._send(client, f"{PREFIX}/{address}", arguments)
-                await asyncio.sleep(_PAUSE_S)
+        async with asyncio.TaskGroup() as tasks:
+            for receiver in self._receivers:
+                tasks.create_task(receiver.follow(hub), name="send OSC")
+
+
+class _Receiver:
+    """One receiver. State: what its name means now, the socket to it, and what was said of it last."""
+
+    def __init__(self, receiver: OscReceiver) -> None:
+        self._receiver = receiver
+        self._client: SimpleUDPClient | None = None
+        self._host, self._trouble = "", ""
+
+    async def follow(self, hub: Hub) -> None:
+        """Send what ``hub`` gives until it closes; while the name is unknown it goes nowhere, as a datagram may."""
+        with hub.subscribe(Newest()) as box:
+            found = await self._look_up()
+            looking = asyncio.create_task(self._keep_looking(found=found), name="look up OSC receiver")
+            try:
+                while messages := await box.take():
+                    for message in messages:
+                        if message.event is not None and self._client:
+                            self._send_all(self._client, message.event)
+                    await asyncio.sleep(_PAUSE_S)
+            finally:
+                looking.cancel()
+                if self._client:
+                    self._client.close()
+
+    async def _keep_looking(self, *, found: bool) -> None:
+        """Look for a name until it is known, and then whether it means another address."""
+        attempt = 0
+        while True:
+            attempt = 0 if found else attempt + 1
+            await asyncio.sleep(_LOOK_UP_EVERY_S if found else backoff_s(attempt))
+            found = await self._look_up()
+
+    async def _look_up(self) -> bool:
+        receiver = self._receiver
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(receiver.host, receiver.port, type=socket.SOCK_DGRAM)
+        except OSError as error:
+            if not self._client:  # else what was found before may still be right
+                self._tell(f"can't be found: {error.strerror}")
+            return False
+        self._connect(str(found[0][4][0]))
+        return True
+
+    def _connect(self, host: str) -> None:
+        if host != self._host:
+            before, self._host = self._client, host
+            self._client = SimpleUDPClient(host, self._receiver.port, allow_broadcast=True)
+            if before:
+                before.close()
+                logger.warning("OSC receiver %s is at %s now", self._receiver, host)
+
+    def _send_all(self, client: SimpleUDPClient, event: Event) -> None:
+        for address, arguments in osc_messages(event):
+            if not self._receiver.pattern:
+                self._send(client, f"{PREFIX}/{address}", arguments)
+            elif address == _MAPPED:
+                self._send(client, self._receiver.pattern, (self._receiver.place(float(arguments[0])),))
 
     def _send(self, client: SimpleUDPClient, address: str, arguments: Arguments) -> None:
         try:
             client.send_message(address, arguments)
         except OSError as error:  # no route, no network, no room: the next may go
-            if not self._failing:
-                logger.warning("OSC can't be sent to %s: %s; trying on", self._receiver, error.strerror)
-            self._failing = True
+            self._tell(f"can't be reached: {error.strerror}")
         else:
-            if self._failing:
-                logger.warning("OSC can be sent to %s again", self._receiver)
-            self._failing = False
+            self._tell("")
+
+    def _tell(self, trouble: str) -> None:
+        """Log what is wrong, or that it no longer is, when that has changed."""
+        if trouble != self._trouble:
+            if trouble:
+                logger.warning("OSC receiver %s %s; trying on", self._receiver, trouble)
+            else:
+                logger.warning("OSC receiver %s can be reached again", self._receiver)
+        self._trouble = trouble
 
 
 def osc_messages(event: Event) -> Iterator[tuple[str, Arguments]]:

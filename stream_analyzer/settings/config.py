@@ -18,7 +18,7 @@ from stream_analyzer.settings.readers import ENV_PREFIX
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from stream_analyzer.system.address import Address, MqttAddress
+    from stream_analyzer.system.address import MqttAddress, OscReceiver
 
 PCM_FORMATS = ("s16le", "f32le")
 _CREDENTIALS = re.compile(r"(//|['\"]).*@")
@@ -86,7 +86,9 @@ class Settings:
     mqtt_discovery: str | None = _setting(
         "homeassistant", values.discovery, "prefix of Home Assistant's discovery, or off"
     )
-    osc: Address | None = _setting(None, values.osc, "HOST:PORT to send OSC to, by UDP")
+    osc: tuple[OscReceiver, ...] = _setting(
+        (), values.osc, "where to send OSC, by UDP: HOST:PORT, or HOST:PORT/ADDRESS?bpm=LO-HI&to=LO-HI; commas between"
+    )
     node: str = _setting("", values.node, "this analyzer's name in MQTT topics; the host's name if not set")
     models: Path | None = _setting(None, values.folder, "folder with the models, if not the bundled ones")
     log_level: str = _setting("warning", values.one_of(*_LOG_LEVELS), "debug, info, warning or error")

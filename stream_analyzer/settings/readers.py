@@ -9,9 +9,9 @@ import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
-from stream_analyzer.system.address import Address, MqttAddress, is_origin
+from stream_analyzer.system.address import MqttAddress, OscReceiver, is_origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 ENV_PREFIX = "STREAM_ANALYZER_"
 SLOWEST_BPM, FASTEST_BPM = 30.0, 300.0  # what the tempo model knows
 _RANGE = re.compile(r"\s*([0-9]{1,4}(?:\.[0-9]{1,4})?)\s*-\s*([0-9]{1,4}(?:\.[0-9]{1,4})?)\s*")
+_NUMBERS = re.compile(r"(-?[0-9]{1,6}(?:\.[0-9]{1,6})?)-(-?[0-9]{1,6}(?:\.[0-9]{1,6})?)")
+_OSC_ADDRESS = re.compile(r"(/[^\s#*,?\[\]{}/]{1,100})+")
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _TOPIC = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
 _TOPIC_LIMIT = 200
@@ -152,19 +154,41 @@ def existing_file(value: Any) -> Path:  # noqa: ANN401
     return found
 
 
-def osc(value: Any) -> Address | None:  # noqa: ANN401
-    """Return where to send OSC, or None."""
-    if not text(value):
-        return None
+def osc(value: Any) -> tuple[OscReceiver, ...]:  # noqa: ANN401
+    """Return where to send OSC."""
+    receivers = value if isinstance(value, list) else [part for part in text(value).split(",") if part.strip()]
+    return tuple(_osc_receiver(text(receiver).strip()) for receiver in receivers)
+
+
+def _osc_receiver(value: str) -> OscReceiver:
     try:
         url = urlsplit(f"//{value}")
-        host, port = url.hostname, url.port
-        if host and port and url.netloc == value and url.username is None and host.encode("idna"):
-            return Address(host, port)
-    except ValueError:
+        host, port, pattern = url.hostname or "", url.port, url.path
+        ranges = {name: _numbers(*found) for name, found in parse_qs(url.query, strict_parsing=bool(url.query)).items()}
+        mapped = pattern and ranges.keys() <= {"bpm", "to"} and "bpm" in ranges
+        right = bool(_OSC_ADDRESS.fullmatch(pattern)) if pattern else not ranges
+        if (
+            host.encode("idna")
+            and port
+            and url.username is None
+            and not url.fragment
+            and right
+            and (mapped or not ranges)
+        ):
+            return OscReceiver(host, port, pattern, ranges.get("bpm"), ranges.get("to", (0.0, 1.0)))
+    except (ValueError, TypeError):  # the latter for a range that is given twice
         pass
-    msg = "must be HOST:PORT"
+    msg = "must be HOST:PORT, or HOST:PORT/ADDRESS?bpm=LO-HI&to=LO-HI to put the tempo on one address; commas between"
     raise ValueError(msg)
+
+
+def _numbers(value: str) -> tuple[float, float]:
+    """Return LO-HI as two numbers, the second not the first."""
+    found = _NUMBERS.fullmatch(value)
+    low, high = (float(found[1]), float(found[2])) if found else (0.0, 0.0)
+    if low == high:
+        raise ValueError(value)
+    return low, high
 
 
 def mqtt(value: Any) -> MqttAddress | None:  # noqa: ANN401

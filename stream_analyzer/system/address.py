@@ -26,6 +26,22 @@ class MqttAddress(Address):
     tls: bool
 
 
+@dataclass(frozen=True, slots=True)
+class OscReceiver(Address):
+    """Where OSC goes: to all addresses, or as one number to the address ``pattern``, put from ``bpm`` into ``to``."""
+
+    pattern: str = ""
+    bpm: tuple[float, float] | None = None
+    to: tuple[float, float] = (0.0, 1.0)
+
+    def place(self, bpm: float) -> float:
+        """Return a tempo as this receiver wants it; beyond the range it is the nearest end."""
+        if self.bpm is None:
+            return bpm
+        (low, high), (bottom, top) = self.bpm, self.to
+        return bottom + (top - bottom) * min(1.0, max(0.0, (bpm - low) / (high - low)))
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether a Host header, a setting or an address names this machine itself and nothing else."""
     name = host.strip()

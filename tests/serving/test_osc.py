@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import socket
 import struct
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,17 +17,18 @@ from pythonosc.udp_client import UDPClient
 
 from stream_analyzer.errors import ConfigError
 from stream_analyzer.protocol.encode import Encoder, Message
+from stream_analyzer.serving import osc
 from stream_analyzer.serving.hub import Hub
 from stream_analyzer.serving.osc import PREFIX, OscSink
 from stream_analyzer.settings.config import load_settings
-from stream_analyzer.system.address import Address
+from stream_analyzer.system.address import OscReceiver
 from stream_analyzer.types import EVENTS, Genre, Level, Score, Spectrum, Status, Tempo
 from tests.support.described import osc_tags
 from tests.support.desk import listening
-from tests.support.real_process import run_command, serve
+from tests.support.real_process import serve
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 DOCS = Path(__file__).parents[2] / "docs" / "protocol.md"
 TEMPO = Tempo(1.0, 127.94, 0.8, "locked", 0.0, ())
@@ -34,9 +37,9 @@ STATUS = Status(2.2, "silent", "no sound above -70 dBFS", 0.0, 0.0, 0, 0)
 
 
 @asynccontextmanager
-async def sending(port: int, host: str = "127.0.0.1") -> AsyncIterator[tuple[Hub, Encoder]]:
+async def sending(port: int, host: str = "127.0.0.1", *more: OscReceiver) -> AsyncIterator[tuple[Hub, Encoder]]:
     hub, encoder = Hub(Message("hello", "{}")), Encoder("abcdef")
-    task = asyncio.create_task(OscSink(Address(host, port)).follow(hub))
+    task = asyncio.create_task(OscSink([OscReceiver(host, port), *more]).follow(hub))
     try:
         yield hub, encoder
     finally:
@@ -113,8 +116,8 @@ async def test_failures_are_told_once(caplog: pytest.LogCaptureFixture, monkeypa
             await desk.until("status")
         place = f"127.0.0.1:{desk.port}"
     assert [record.getMessage() for record in caplog.records] == [
-        f"OSC can't be sent to {place}: Network is unreachable; trying on",
-        f"OSC can be sent to {place} again",
+        f"OSC receiver {place} can't be reached: Network is unreachable; trying on",
+        f"OSC receiver {place} can be reached again",
     ]
 
 
@@ -127,18 +130,132 @@ async def test_the_real_process_sends() -> None:
                 await desk.until(address)
 
 
-def test_a_name_that_nobody_knows_is_one_line() -> None:
-    done = run_command("run", "--port", "0", "--input", "demo", "--osc", "desk.invalid:9000")
-    assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("stream-analyzer: osc = desk.invalid:9000: ")
-    assert "192.168.1.20:9000" in line
+class Names:
+    """A name server that a test writes. State: what each name means, and how often it was asked for."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.known: dict[str, str] = {}
+        self.asked = 0
+        self._real = socket.getaddrinfo
+        monkeypatch.setattr(socket, "getaddrinfo", self.look_up)
+
+    def look_up(self, host: str, *more: Any, **options: Any) -> Any:
+        if not str(host).endswith(".test"):
+            return self._real(host, *more, **options)
+        self.asked += 1
+        if host not in self.known:
+            raise socket.gaierror(-2, "Name or service not known")
+        return self._real(self.known[host], *more, **options)
 
 
-@pytest.mark.parametrize("value", ["desk", "desk:0", "desk:70000", ":9", "udp://desk:9", "d:9/x", "a@b:1", "[::1:9", 9])
+async def test_a_name_that_is_known_later_is_found_then(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(osc, "backoff_s", lambda _attempt: 0.01)
+    names = Names(monkeypatch)
+    async with listening() as desk, sending(desk.port, "desk.test") as (hub, encoder):
+        await until(lambda: names.asked >= 3)
+        names.known["desk.test"] = "127.0.0.1"
+        async with asyncio.timeout(30.0):
+            while not desk.came:
+                hub.publish(encoder.encode(TEMPO))
+                await asyncio.sleep(0.01)
+        place = f"OSC receiver desk.test:{desk.port}"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{place} can't be found: Name or service not known; trying on",
+        f"{place} can be reached again",
+    ]
+
+
+async def test_a_name_that_gets_another_address_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(osc, "_LOOK_UP_EVERY_S", 0.01)
+    names = Names(monkeypatch)
+    names.known["desk.test"] = "127.0.0.2"
+    async with listening() as desk, sending(desk.port, "desk.test") as (hub, encoder):
+        await until(lambda: names.asked >= 2)
+        names.known["desk.test"] = "127.0.0.1"
+        async with asyncio.timeout(30.0):
+            while not desk.came:
+                hub.publish(encoder.encode(TEMPO))
+                await asyncio.sleep(0.01)
+
+
+async def until(fulfilled: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30.0):
+        while not fulfilled():
+            await asyncio.sleep(0.01)
+
+
+async def test_an_unknown_name_ends_nothing_and_others_get_theirs() -> None:
+    async with listening() as desk:
+        with serve("--input", "demo", "--osc", f"desk.invalid:9000, 127.0.0.1:{desk.port}") as service:
+            await desk.until("tempo")
+            assert service.process.poll() is None
+        assert any("OSC receiver desk.invalid:9000 can't be found" in line for line in service.said)
+
+
+async def test_each_receiver_has_an_address_and_a_range_of_its_own() -> None:
+    async with listening() as page, listening() as visuals, listening() as lights, listening() as plain:
+        asked = ",".join(
+            (
+                f"127.0.0.1:{page.port}",
+                f"127.0.0.1:{visuals.port}/composition/tempocontroller/tempo?bpm=20-500&to=0-1",
+                f"127.0.0.1:{lights.port}/Page1/Fader201?bpm=0-225&to=0-100",
+                f"127.0.0.1:{plain.port}/tempo",
+            )
+        )
+        sink = OscSink(load_settings({"osc": asked}, environment={}).osc)
+        hub, encoder = Hub(Message("hello", "{}")), Encoder("abcdef")
+        async with asyncio.timeout(30.0), asyncio.TaskGroup() as tasks:
+            tasks.create_task(sink.follow(hub))
+            hub.publish(encoder.encode(TEMPO))
+            hub.publish(encoder.encode(GENRE))
+            assert await page.until("bpm") == [f32(127.94)]
+            assert await visuals.until("/composition/tempocontroller/tempo") == [f32(107.94 / 480.0)]
+            assert await lights.until("/Page1/Fader201") == [f32(127.94 / 2.25)]
+            assert await plain.until("/tempo") == [f32(127.94)]
+            hub.publish(encoder.encode(replace(TEMPO, state="unsteady")))
+            hub.publish(encoder.encode(STATUS))
+            await page.until("status")
+            hub.close()
+        assert [len(desk.came) for desk in (visuals, lights, plain)] == [1, 1, 1], "a sure tempo and nothing else"
+
+
+@pytest.mark.parametrize(("bpm", "place"), [(10.0, 0.0), (20.0, 0.0), (260.0, 0.5), (500.0, 1.0), (600.0, 1.0)])
+def test_a_tempo_beyond_the_range_is_put_at_its_end(bpm: float, place: float) -> None:
+    assert OscReceiver("a", 1, "/x", (20.0, 500.0), (0.0, 1.0)).place(bpm) == place
+    assert OscReceiver("a", 1, "/x", (20.0, 500.0), (100.0, 0.0)).place(bpm) == 100.0 - 100.0 * place
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "desk", "desk:0", "desk:70000", ":9", "udp://desk:9", "a@b:1", "[::1:9", 9, [9], "a:1,b", "d:9/", "d:9/x y",
+        "d:9/x#y", "d:9?bpm=1-2", "d:9?bpm=1-2&to=0-1", "d:9/x?to=0-1", "d:9/x?bpm=2-2", "d:9/x?bpm=fast",
+        "d:9/x?bmp=1-2", "d:9/x?bpm=1-2&bpm=1-3", "d:9/x?bpm", "d:9/x*",
+    ],
+)  # fmt: skip
 def test_bad_receivers(value: Any) -> None:
     with pytest.raises(ConfigError, match=r"osc = .* must be (HOST:PORT|text)"):
         load_settings({"osc": value}, environment={})
+
+
+def test_receivers_may_be_a_list_of_a_settings_file(tmp_path: Path) -> None:
+    file = tmp_path / "club.toml"
+    file.write_text('osc = ["desk:9000", "[::1]:7000/tempo?bpm=60-180&to=-1-1"]')
+    assert load_settings({}, file=file, environment={}).osc == (
+        OscReceiver("desk", 9000),
+        OscReceiver("::1", 7000, "/tempo", (60.0, 180.0), (-1.0, 1.0)),
+    )
+
+
+def test_every_preset_in_the_documentation_can_be_set() -> None:
+    section = DOCS.read_text().partition("## OSC")[2].partition("\n## ")[0]
+    presets = dict(re.findall(r"^\| ([\w+ ]+) \| `([^`]+)` \|", section, flags=re.MULTILINE))
+    presets.pop("for")
+    assert set(presets) == {"Resolume", "grandMA3", "QLC+", "TouchDesigner"}
+    for value in presets.values():
+        assert load_settings({"osc": value}, environment={}).osc
 
 
 def test_the_documentation_names_every_address_with_its_arguments() -> None:

@@ -1,7 +1,7 @@
 """Publish the stream to an MQTT broker: the last message of each kind, and what Home Assistant needs to find it.
 
 The broker may go and come at any time, and the analysis never waits for it: while it is away nothing is kept for it,
-and on its return the last message of each kind is published again. The only user of aiomqtt.
+and on its return the last message of each kind is published again.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from aiomqtt import Client, MqttError, Will
+from aiomqtt import MqttError, Will
 
 from stream_analyzer.errors import ConfigError
 from stream_analyzer.serving.hub import Newest
+from stream_analyzer.serving.mqtt.connection import Connection
 from stream_analyzer.serving.mqtt.discovery import discovery
 from stream_analyzer.system.backoff import backoff_s
 from stream_analyzer.types import EVENTS
@@ -95,8 +96,9 @@ class MqttSink:
         attempt = 0
         while True:
             begun_s = time.monotonic()
+            client = self._client()
             try:
-                async with self._client() as client:
+                async with client:
                     await self._publish(client, hub)
             except* MqttError as group:
                 reason = _reason(group, broke=self._connected)
@@ -104,6 +106,7 @@ class MqttSink:
                 return
             finally:
                 self._connected = False
+                client.retrieve()
             _heed_cancellation()
             self._tell(f"is away: {reason}; trying again", logging.WARNING)
             if time.monotonic() - begun_s > _STEADY_S:
@@ -111,8 +114,8 @@ class MqttSink:
             await asyncio.sleep(backoff_s(attempt))
             attempt += 1
 
-    def _client(self) -> Client:
-        return Client(
+    def _client(self) -> Connection:
+        return Connection(
             self._address.host,
             self._address.port,
             username=self._user,
@@ -126,7 +129,7 @@ class MqttSink:
             logger=logger.getChild("client"),
         )
 
-    async def _publish(self, client: Client, hub: Hub) -> None:
+    async def _publish(self, client: Connection, hub: Hub) -> None:
         """Publish from now on. The box begins with the last message of each kind, whatever was missed before."""
         with hub.subscribe(Newest("hello", *self._passing, *self._retained)) as box:
             (hello, *waiting) = await box.take()
@@ -146,7 +149,7 @@ class MqttSink:
                     with suppress(MqttError):  # then the broker says it: it holds the will
                         await self._send(client, self._availability, OFFLINE)
 
-    async def _introduce(self, client: Client, known: set[str]) -> None:
+    async def _introduce(self, client: Connection, known: set[str]) -> None:
         """Say who is here, and take back what an earlier session has left and this one does not know yet."""
         for kind in self._retained - known:
             await self._send(client, f"{self._base}/{kind}", "")
@@ -156,12 +159,12 @@ class MqttSink:
         self._connected = True
         self._tell("is there", logging.WARNING if self._told else logging.INFO)
 
-    async def _send(self, client: Client, topic: str, payload: str | bytes, *, keep: bool = True) -> None:
+    async def _send(self, client: Connection, topic: str, payload: str | bytes, *, keep: bool = True) -> None:
         """Publish; what the broker keeps it confirms too, so that nothing piles up before one that hangs."""
         await client.publish(topic, payload, qos=int(keep), retain=keep)
         _heed_cancellation()
 
-    async def _watch(self, client: Client, ours: str) -> None:
+    async def _watch(self, client: Connection, ours: str) -> None:
         """Follow our own topics: a will that comes late, and a namesake, speak there too."""
         await client.subscribe([(self._availability, 1), (f"{self._base}/status", 0)])
         async for message in client.messages:
