@@ -2,7 +2,7 @@
 # Installs Debian packages (default: what the tests use) where this may be done without asking, as root; elsewhere says
 # what is missing and how to get it.
 tests="libportaudio2 pulseaudio pulseaudio-utils libasound2-plugins chromium ffmpeg mma fluidsynth fluid-soundfont-gm \
-timgm6mb-soundfont musescore-general-soundfont-small mosquitto mosquitto-clients"
+timgm6mb-soundfont musescore-general-soundfont-small mosquitto mosquitto-clients nginx-light"
 [ "$(uname)" = Linux ] || exit 0
 missing=""
 for package in ${*:-$tests}; do

@@ -18,6 +18,7 @@ from stream_analyzer.settings.readers import ENV_PREFIX
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from stream_analyzer.serving.web.proxies import Network
     from stream_analyzer.system.address import MqttAddress, OscReceiver
 
 PCM_FORMATS = ("s16le", "f32le")
@@ -63,6 +64,12 @@ class Settings:
     )
     origins: frozenset[str] = _setting(
         frozenset(), values.origins, "origins of other pages that may read the stream, by commas"
+    )
+    allowed_hosts: frozenset[str] = _setting(
+        frozenset(), values.hosts, "names under which a proxy serves it, by commas; for 127.0.0.1 there are no others"
+    )
+    trusted_proxies: tuple[Network, ...] = _setting(
+        (), values.networks, "addresses or networks of proxies that may say for whom they ask, by commas"
     )
     tls_cert: Path | None = _setting(None, values.existing_file, "certificate chain (PEM), to serve by https and wss")
     tls_key: Path | None = _setting(None, values.existing_file, "its private key (PEM)")

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from stream_analyzer.errors import ConfigError
 from stream_analyzer.serving.web.access import Access
 from stream_analyzer.serving.web.connection import tls_context
+from stream_analyzer.serving.web.proxies import Proxies
 from stream_analyzer.serving.web.server import Serving
 from stream_analyzer.settings.config import state_folder
 from stream_analyzer.settings.readers import ENV_PREFIX
@@ -31,7 +32,8 @@ def serving(settings: Settings) -> Serving:
     return Serving(
         settings.host,
         settings.port,
-        access=Access(token, settings.origins),
+        access=Access(token, settings.origins, settings.allowed_hosts),
+        proxies=Proxies(settings.trusted_proxies),
         tls=tls_context(settings.tls_cert, settings.tls_key) if settings.tls_cert and settings.tls_key else None,
         max_clients=settings.max_clients,
         max_per_address=settings.max_per_address,

@@ -5,6 +5,7 @@ Each reader raises `ValueError` or `TypeError`, whose text goes on after "NAME =
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import re
 from pathlib import Path
@@ -15,6 +16,8 @@ from stream_analyzer.system.address import MqttAddress, OscReceiver, is_origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from stream_analyzer.serving.web.proxies import Network
 
 ENV_PREFIX = "STREAM_ANALYZER_"
 SLOWEST_BPM, FASTEST_BPM = 30.0, 300.0  # what the tempo model knows
@@ -258,3 +261,22 @@ def origins(value: Any) -> frozenset[str]:  # noqa: ANN401
         msg = "must be origins as browsers send them, joined by commas: https://club.example,http://10.0.0.5:3000"
         raise ValueError(msg)
     return frozenset(origins)
+
+
+def hosts(value: Any) -> frozenset[str]:  # noqa: ANN401
+    """Return names under which others know this machine."""
+    names = value.split(",") if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(isinstance(n, str) and is_origin(f"http://{n.lower()}") for n in names):
+        msg = "must be names or addresses, with or without a port, joined by commas: music.example,10.0.0.5:8080"
+        raise ValueError(msg)
+    return frozenset(name.lower() for name in names)
+
+
+def networks(value: Any) -> tuple[Network, ...]:  # noqa: ANN401
+    """Return networks of addresses."""
+    try:
+        given = value.split(",") if isinstance(value, str) else value
+        return tuple(ipaddress.ip_network(text(network).strip()) for network in given)
+    except (TypeError, ValueError) as error:
+        msg = "must be addresses or networks, joined by commas: 127.0.0.1,172.30.32.0/23"
+        raise ValueError(msg) from error

@@ -42,19 +42,31 @@ class OscReceiver(Address):
         return bottom + (top - bottom) * min(1.0, max(0.0, (bpm - low) / (high - low)))
 
 
+def without_port(host: str) -> str:
+    """Return a host, of a header or an address, without its port and without brackets."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0] if host.count(":") == 1 else host
+
+
 def is_loopback(host: str) -> bool:
     """Tell whether a Host header, a setting or an address names this machine itself and nothing else."""
-    name = host.strip()
-    if name.startswith("["):
-        name = name[1:].partition("]")[0]
-    elif name.count(":") == 1:
-        name = name.partition(":")[0]
+    name = without_port(host.strip())
     if name == "localhost":
         return True
     try:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def plain_address(text: str) -> str:
+    """Return an address without port and brackets, IPv4 within IPv6 as IPv4; empty if it is none."""
+    try:
+        address = ipaddress.ip_address(without_port(text.strip()))
+    except ValueError:
+        return ""
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def is_origin(text: str) -> bool:

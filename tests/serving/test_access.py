@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import stat
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from stream_analyzer.errors import ConfigError, ProtocolError
 from stream_analyzer.protocol.kinds import TYPES
 from stream_analyzer.protocol.subscription import HZ, Place, parse_subscription
 from stream_analyzer.serving.web.access import COOKIE, Access, Addresses
+from stream_analyzer.serving.web.proxies import Proxies
 from stream_analyzer.settings.config import Settings, state_folder
 from stream_analyzer.settings.login import kept_token, link, serving
 from stream_analyzer.system.address import is_loopback, is_origin
@@ -63,7 +65,7 @@ def test_neither_token_nor_cookie_are_shown() -> None:
 
 def test_the_cookie_is_kept_from_scripts_other_sites_and_plain_lines() -> None:
     header = ACCESS.login_cookie(secure=True)
-    assert {"HttpOnly", "SameSite=Strict", "Secure", "Path=/"} <= set(header.split("; "))
+    assert {"HttpOnly", "SameSite=Strict", "Secure"} <= set(header.split("; "))
     assert "Secure" not in ACCESS.login_cookie(secure=False)
 
 
@@ -144,15 +146,84 @@ def test_what_is_no_origin(text: str) -> None:
 
 def test_connections_are_counted_by_address() -> None:
     addresses = Addresses(2, total=100)
-    assert [addresses.enter("a") for _ in range(18)] == [True] * 18
-    assert not addresses.enter("a"), "far too many are not even told"
-    assert addresses.enter("b")
-    assert (addresses.too_many("a"), addresses.too_many("b")) == (True, False)
-    for _ in range(17):
-        addresses.leave("a")
-    assert not addresses.too_many("a")
+    assert [addresses.enter("a") for _ in range(18)] == ["in"] * 2 + ["too many"] * 16
+    assert addresses.enter("a") == "far too many", "these are not even told"
+    assert addresses.enter("b") == "in"
+    for _ in range(16):
+        addresses.leave("a", "too many")
+    assert addresses.enter("a") == "too many"
+    addresses.leave("a", "in")
+    assert addresses.enter("a") == "in"
     few = Addresses(9, total=1)
-    assert (few.enter("a"), few.enter("b")) == (True, False)
+    assert (few.enter("a"), few.enter("b")) == ("in", "far too many")
+
+
+def test_those_who_are_refused_take_nobody_s_place() -> None:
+    addresses = Addresses(1, total=100)
+    places = [addresses.enter("a") for _ in range(3)]
+    addresses.leave("a", places[0])
+    assert addresses.enter("a") == "in", "although two still wait for their refusal"
+
+
+def test_who_has_no_address_yet_counts_in_all_alone() -> None:
+    addresses = Addresses(1, total=3)
+    assert [addresses.enter("") for _ in range(4)] == ["in", "in", "in", "far too many"]
+
+
+def behind(*networks: str) -> Proxies:
+    return Proxies(tuple(ipaddress.ip_network(network) for network in networks))
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "client"),
+    [
+        ("X-Forwarded-For", "198.51.100.7", "198.51.100.7"),
+        ("X-Forwarded-For", "203.0.113.9, 198.51.100.7", "198.51.100.7"),  # the first was said by the client itself
+        ("X-Forwarded-For", "198.51.100.7, 10.0.0.2", "198.51.100.7"),  # two proxies of ours
+        ("X-Forwarded-For", "198.51.100.7:5555", "198.51.100.7"),
+        ("X-Forwarded-For", "[2001:db8::7]:80", "2001:db8::7"),
+        ("X-Forwarded-For", "::ffff:198.51.100.7", "198.51.100.7"),
+        ("X-Forwarded-For", "unknown", "10.0.0.1"),
+        ("X-Forwarded-For", "198.51.100.7, garbage", "10.0.0.1"),
+        ("X-Forwarded-For", "", "10.0.0.1"),
+        ("Forwarded", "for=198.51.100.7;proto=https;by=10.0.0.1", "198.51.100.7"),
+        ("Forwarded", 'For="[2001:db8::7]:4711"', "2001:db8::7"),
+        ("Forwarded", "for=203.0.113.9, for=198.51.100.7", "198.51.100.7"),
+        ("Forwarded", "for=_hidden", "10.0.0.1"),
+    ],
+)
+def test_for_whom_a_trusted_proxy_asks(header: str, value: str, client: str) -> None:
+    said = {header: [value]}
+    assert behind("10.0.0.0/8").client("10.0.0.1", lambda name: said.get(name, [])) == client
+    assert behind("10.9.0.0/16").client("10.0.0.1", lambda name: said.get(name, [])) == "10.0.0.1", "not trusted"
+    assert Proxies().client("10.0.0.1", lambda name: said.get(name, [])) == "10.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "by_tls"),
+    [
+        ("X-Forwarded-Proto", "https", True), ("X-Forwarded-Proto", "http", False), ("X-Forwarded-Proto", "", False),
+        ("Forwarded", "for=198.51.100.7;proto=https", True), ("Forwarded", "for=198.51.100.7", False),
+    ],
+)  # fmt: skip
+def test_by_what_a_browser_reached_the_proxy(header: str, value: str, *, by_tls: bool) -> None:
+    said = {header: [value]}
+    assert behind("10.0.0.1").by_tls("10.0.0.1", lambda name: said.get(name, [])) is by_tls
+    assert not behind("10.0.0.2").by_tls("10.0.0.1", lambda name: said.get(name, []))
+
+
+@pytest.mark.parametrize(
+    ("host", "known"),
+    [
+        ("music.example", True), ("Music.Example", True), ("music.example:8443", True), ("10.0.0.5:8080", True),
+        ("10.0.0.5", False), ("10.0.0.5:81", False), ("evil.music.example", False), ("music.example.evil", False),
+        ("", False), (":8080", False), ("[::1]:8080", False),
+    ],
+)  # fmt: skip
+def test_names_under_which_a_proxy_serves(host: str, *, known: bool) -> None:
+    access = Access(hosts=frozenset({"music.example", "10.0.0.5:8080"}))
+    assert access.knows(host) is known
+    assert access.admits(f"https://{host}", ["127.0.0.1:8765"]) is known
 
 
 @given(st.text(max_size=60))

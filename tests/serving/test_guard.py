@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import ssl
 import struct
 from contextlib import asynccontextmanager, suppress
@@ -180,7 +181,7 @@ async def test_what_is_private_and_what_is_not() -> None:
 async def test_the_login_link_leaves_no_token_in_the_address() -> None:
     async with served() as url:
         status, headers = await get(url, f"/login?token={TOKEN}")
-        assert (status, headers["Location"], headers["Referrer-Policy"]) == (303, "/", "no-referrer")
+        assert (status, headers["Location"], headers["Referrer-Policy"]) == (303, "./", "no-referrer")
         assert headers["Cache-Control"] == "no-store"
         assert TOKEN not in headers["Set-Cookie"]
         assert (await get(url, "/timeline", f"Cookie: {headers['Set-Cookie'].split(';')[0]}"))[0] == 200
@@ -273,6 +274,32 @@ async def test_too_many_from_one_address_are_refused() -> None:
             assert (await get(url, "/"))[0] == 429
         async with connect(stream_of(url), additional_headers=BEARER) as client:
             assert await client.recv() == HELLO
+
+
+async def test_of_a_burst_the_first_get_in() -> None:
+    async with served(per_address=10) as url:  # one of them is the good client
+        parts = urlsplit(url)
+        lines = [await asyncio.open_connection(parts.hostname, parts.port) for _ in range(20)]
+        ask = ["GET /ws HTTP/1.1", f"Host: {parts.netloc}", "Upgrade: websocket", "Connection: Upgrade"]
+        ask += ["Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==", "Sec-WebSocket-Version: 13"]
+        ask += [f"Authorization: Bearer {TOKEN}", "", ""]
+        for _, writer in lines:  # all have connected before the first one asks
+            writer.write("\r\n".join(ask).encode())
+        said = [(await reader.readuntil(b"\r\n")).split()[1] for reader, _ in lines]
+        assert sorted(said) == [b"101"] * 9 + [b"429"] * 11
+        for _, writer in lines:
+            writer.close()
+
+
+async def test_all_ipv6_is_all_ipv4_too() -> None:
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("no IPv6 that takes IPv4 here")
+    server = WebServer(
+        Fanout(Encoder("abcdef"), max_clients=1), ROOT / "web", serving=Serving("::", 0), answers=ANSWERS
+    )
+    async with server.listen() as url:
+        for host in ("127.0.0.1", "[::1]"):
+            assert (await get(f"http://{host}:{urlsplit(url).port}/", "/health"))[0] == 200
 
 
 async def test_far_too_many_from_one_address_are_cut_off() -> None:

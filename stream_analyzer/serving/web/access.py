@@ -15,19 +15,26 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Literal
 from urllib.parse import parse_qs
 
+from stream_analyzer.system.address import without_port
+
 COOKIE = "stream_analyzer"
 COOKIE_DAYS = 400  # as long as browsers allow
 _OVERDRAFT = 16  # connections beyond the limit that are told so; more are cut off
 
 Verdict = Literal["good", "wrong", "none"]
+Place = Literal["in", "too many", "far too many"]
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a server asks of its clients: a token unless it is empty, and an origin of its own or of ``origins``."""
+    """What a server asks of its clients: a token unless it is empty, and an origin of its own or of ``origins``.
+
+    ``hosts`` are the names, with or without a port, under which others know it, as of a proxy.
+    """
 
     token: str = field(default="", repr=False)
     origins: frozenset[str] = frozenset()
+    hosts: frozenset[str] = frozenset()
 
     @property
     def cookie(self) -> str:
@@ -70,37 +77,52 @@ class Access:
         return self.login_cookie(secure=secure) if known else None
 
     def login_cookie(self, *, secure: bool) -> str:
-        """Return the header that sets the cookie."""
-        parts = [f"{COOKIE}={self.cookie}", "Path=/", f"Max-Age={COOKIE_DAYS * 86_400}", "HttpOnly", "SameSite=Strict"]
+        """Return the header that sets the cookie, for the folder of the login link: behind a proxy it may be any."""
+        parts = [f"{COOKIE}={self.cookie}", f"Max-Age={COOKIE_DAYS * 86_400}", "HttpOnly", "SameSite=Strict"]
         return "; ".join(parts + ["Secure"] * secure)
 
     def admits(self, origin: str | None, hosts: list[str]) -> bool:
         """Tell whether a page of ``origin`` may connect: this server's own, a listed one, or no page at all."""
-        return origin is None or origin in self.origins or [origin.partition("://")[2]] == hosts
+        if origin is None or origin in self.origins:
+            return True
+        host = origin.partition("://")[2]
+        return [host] == hosts or self.knows(host)
+
+    def knows(self, host: str) -> bool:
+        """Tell whether this is one of the names under which others know the server; one without a port is for any."""
+        name = host.strip().lower()
+        return bool(name) and not self.hosts.isdisjoint((name, without_port(name)))
 
 
 class Addresses:
-    """How many connections each address has. State: those counts."""
+    """How many connections each address has. State: those counts, of who is in and of who is being refused."""
 
     def __init__(self, limit: int, *, total: int) -> None:
         """Allow each address ``limit`` connections, and all of them ``total``."""
         self._limit, self._total = limit, total
-        self._open: Counter[str] = Counter()
+        self._open: dict[Place, Counter[str]] = {"in": Counter(), "too many": Counter(), "far too many": Counter()}
 
-    def enter(self, address: str) -> bool:
-        """Count a connection; return whether it is worth an answer, were it only that there are too many."""
-        self._open[address] += 1
-        return self._open[address] <= self._limit + _OVERDRAFT and self._open.total() <= self._total
+    def enter(self, address: str) -> Place:
+        """Count a connection; return its place. The first of an address are in, and the others count for nothing.
 
-    def leave(self, address: str) -> None:
+        One of too many is worth an answer, one of far too many is not. Who has no address yet is counted in all alone.
+        """
+        inside, refused = self._open["in"], self._open["too many"]
+        if inside.total() + refused.total() >= self._total:
+            place: Place = "far too many"
+        elif not address or inside[address] < self._limit:
+            place = "in"
+        else:
+            place = "too many" if refused[address] < _OVERDRAFT else "far too many"
+        self._open[place][address] += 1
+        return place
+
+    def leave(self, address: str, place: Place) -> None:
         """Count one less."""
-        self._open[address] -= 1
-        if not self._open[address]:
-            del self._open[address]
-
-    def too_many(self, address: str) -> bool:
-        """Tell whether an address has more than it may have."""
-        return self._open[address] > self._limit
+        counts = self._open[place]
+        counts[address] -= 1
+        if not counts[address]:
+            del counts[address]
 
 
 def _same(one: str, other: str) -> bool:

@@ -11,12 +11,16 @@ from websockets.frames import CloseCode
 from websockets.protocol import State
 
 from stream_analyzer.errors import ConfigError
+from stream_analyzer.system.address import plain_address
 
 if TYPE_CHECKING:
     import asyncio
     from pathlib import Path
 
-    from stream_analyzer.serving.web.access import Addresses
+    from websockets.datastructures import Headers
+
+    from stream_analyzer.serving.web.access import Addresses, Place
+    from stream_analyzer.serving.web.proxies import Proxies
 
 logger = logging.getLogger(__name__)
 
@@ -35,20 +39,23 @@ _TOO_LARGE = (
 class GuardedConnection(ServerConnection):
     """A connection that is counted by its address, and cut when too much comes of it.
 
-    State: bytes of its request, what came in the present second, and whether it was cut.
+    State: its address and place among the connections of it, bytes of its request, what came in the present second, and
+    whether it was cut.
     """
 
     def __init__(
         self,
         *arguments: Any,  # noqa: ANN401 - those of its base
         addresses: Addresses,
+        proxies: Proxies,
         connections: set[GuardedConnection],
         **more: Any,  # noqa: ANN401
     ) -> None:
         """Be counted in ``addresses``, and be one of ``connections`` while it lasts."""
         super().__init__(*arguments, **more)
-        self._addresses, self._connections = addresses, connections
-        self.address = ""
+        self._addresses, self._proxies, self._connections = addresses, proxies, connections
+        self._peer = self._address = ""
+        self.place: Place = "in"
         self._head = 0
         self._window_s, self._bytes, self._frames = 0.0, 0, 0
         self._cutting: asyncio.Task[None] | None = None
@@ -57,15 +64,27 @@ class GuardedConnection(ServerConnection):
         """Count it; one far too many is not worth an answer."""
         super().connection_made(transport)
         self._connections.add(self)
-        self.address = str((transport.get_extra_info("peername") or ("",))[0])
-        if not self._addresses.enter(self.address):
-            self.transport.abort()
+        self._peer = plain_address(str((transport.get_extra_info("peername") or ("",))[0]))
+        # For whom a proxy asks, its request will tell.
+        self._enter("" if self._proxies.trust(self._peer) else self._peer)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Count one less."""
         self._connections.discard(self)
-        self._addresses.leave(self.address)
+        self._addresses.leave(self._address, self.place)
         super().connection_lost(exc)
+
+    def heed_proxy(self, headers: Headers) -> bool:
+        """Count it for whom a trusted proxy asks, if it comes from one; tell whether its browser speaks TLS."""
+        if self._proxies.trust(self._peer):
+            self._addresses.leave(self._address, self.place)
+            self._enter(self._proxies.client(self._peer, headers.get_all))
+        return self._proxies.by_tls(self._peer, headers.get_all)
+
+    def _enter(self, address: str) -> None:
+        self._address, self.place = address, self._addresses.enter(address)
+        if self.place == "far too many":
+            self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Take what comes, while it is not too much; what is too much is not even parsed."""

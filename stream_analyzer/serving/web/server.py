@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl, urlencode
 
 from websockets.asyncio.server import serve
@@ -24,6 +24,7 @@ from stream_analyzer.protocol.subscription import parse_subscription
 from stream_analyzer.serving.web.access import Access, Addresses
 from stream_analyzer.serving.web.connection import MAX_MESSAGE, OPEN_LIMIT_S, GuardedConnection, allow_files
 from stream_analyzer.serving.web.fanout import DEFLATE
+from stream_analyzer.serving.web.proxies import Proxies
 from stream_analyzer.system.address import is_loopback
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Serving:
     host: str
     port: int
     access: Access = Access()
+    proxies: Proxies = Proxies()
     tls: ssl.SSLContext | None = None
     max_clients: int = 2000
     max_per_address: int = 100
@@ -104,7 +106,6 @@ class WebServer:
         """
         self._fanout, self._serving, self._answers, self._types = fanout, serving, answers, tuple(types)
         self._access = serving.access
-        self._secure = serving.tls is not None
         self._on_loopback = True
         self._addresses = Addresses(serving.max_per_address, total=serving.max_clients + _BESIDE_CLIENTS)
         self._files = {
@@ -137,12 +138,13 @@ class WebServer:
     async def _open(self, connections: set[GuardedConnection]) -> Server:
         host, port = self._serving.host, self._serving.port
         allow_files(self._serving.max_clients + 2 * _BESIDE_CLIENTS)
-        guarded = partial(GuardedConnection, addresses=self._addresses, connections=connections)
+        guarded = partial(
+            GuardedConnection, addresses=self._addresses, proxies=self._serving.proxies, connections=connections
+        )
         try:
             return await serve(
                 self._stream,
-                host,
-                port,
+                **_where(host, port),
                 ssl=self._serving.tls,
                 process_request=self._respond,
                 create_connection=cast("type[ServerConnection]", guarded),
@@ -163,13 +165,16 @@ class WebServer:
         hosts = request.headers.get_all("Host")
         origin = ", ".join(request.headers.get_all("Origin")) or None
         path, _, query = request.path.partition("?")
-        if self._addresses.too_many(cast("GuardedConnection", connection).address):
+        guarded = cast("GuardedConnection", connection)
+        by_tls = guarded.heed_proxy(request.headers) or self._serving.tls is not None
+        if guarded.place != "in":
             answer: Answer | None = _refusal(HTTPStatus.TOO_MANY_REQUESTS, "too many connections from your address")
-        elif self._on_loopback and not all(map(is_loopback, hosts)):
+        elif self._on_loopback and not all(is_loopback(host) or self._access.knows(host) for host in hosts):
             # Otherwise any page on the web could read the stream, by a name of its own that leads to this machine.
-            answer = _refusal(HTTPStatus.FORBIDDEN, f"{hosts[0]} is not served here; open 127.0.0.1")
+            advice = "open 127.0.0.1, or let it be served as one of allowed_hosts"
+            answer = _refusal(HTTPStatus.FORBIDDEN, f"{hosts[0]} is not served here; {advice}")
         elif path == "/login":
-            return self._log_in(query)
+            return self._log_in(query, by_tls=by_tls)
         elif path == "/ws":
             answer = self._refuse_stream(request, query, origin, hosts)
         else:
@@ -177,7 +182,7 @@ class WebServer:
         if answer is None:
             return None
         response = _response(answer)
-        if path == "/" and (cookie := self._access.renewed_cookie(_cookies(request), secure=self._secure)):
+        if path == "/" and (cookie := self._access.renewed_cookie(_cookies(request), secure=by_tls)):
             response.headers["Set-Cookie"] = cookie
         if origin is not None and origin in self._access.origins:
             response.headers.update({"Access-Control-Allow-Origin": origin, "Vary": "Origin"})
@@ -205,14 +210,14 @@ class WebServer:
             return _refusal(HTTPStatus.BAD_REQUEST, str(error))
         return None
 
-    def _log_in(self, query: str) -> Response:
+    def _log_in(self, query: str, *, by_tls: bool) -> Response:
         """Give who follows the login link a cookie, and a page whose address holds no token."""
         if not self._access.judge_login(query):
             return _response(_refusal(HTTPStatus.UNAUTHORIZED, f"no such token; {_LOG_IN}"))
         response = _response(Answer(b"", _TEXT, HTTPStatus.SEE_OTHER))
-        cookie = self._access.login_cookie(secure=self._secure)
+        cookie = self._access.login_cookie(secure=by_tls)
         shown = urlencode([(name, value) for name, value in parse_qsl(query) if name in _PAGE_PARAMETERS])
-        place = f"/?{shown}" if shown else "/"
+        place = f"./?{shown}" if shown else "./"  # relative, for a proxy may serve it in any folder
         del response.headers["Cache-Control"]  # assigning would add to it
         response.headers.update({"Location": place, "Set-Cookie": cookie, "Cache-Control": "no-store"})
         return response
@@ -257,14 +262,22 @@ def _cookies(request: Request) -> str:
     return "; ".join(request.headers.get_all("Cookie"))
 
 
+def _where(host: str, port: int) -> dict[str, Any]:
+    """Return where to listen: the address of all IPv6 stands for IPv4 too, where the system can do that."""
+    if host != "::" or not socket.has_dualstack_ipv6():
+        return {"host": host, "port": port}
+    return {"sock": socket.create_server((host, port), family=socket.AF_INET6, dualstack_ipv6=True)}
+
+
 def _reachable(address: str) -> str:
     """Return an address under which others reach a server that listens on all."""
     if address not in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
         return address
-    family, documentation = (socket.AF_INET6, "2001:db8::1") if ":" in address else (socket.AF_INET, "192.0.2.1")
-    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
-        probe.connect((documentation, 9))  # sends nothing: it asks which of our addresses would be used
-        return str(probe.getsockname()[0])
+    families = [(socket.AF_INET6, "2001:db8::1")] * (address == "::") + [(socket.AF_INET, "192.0.2.1")]
+    for family, documentation in families:
+        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((documentation, 9))  # sends nothing: it asks which of our addresses would be used
+            return str(probe.getsockname()[0])
     return socket.gethostname()
 
 
