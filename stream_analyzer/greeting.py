@@ -29,7 +29,7 @@ def greeting(source: SourceInfo, heads: Sequence[Head], *, started_at: str) -> H
     return Hello(
         version=__version__,
         started_at=started_at,
-        source=Source(source.kind, source.name, source.rate_hz, source.channels),
+        source=source_of(source),
         feature={"digest": SPEC.digest, **asdict(SPEC)},
         spectrum=SpectrumScale(SPEC.n_mels, SPECTRUM_FLOOR_DB, SPECTRUM_CEIL_DB, SPEC.frames_per_second),
         types=(*kinds, *(event.KIND.name for event in _ALWAYS)),
@@ -37,6 +37,11 @@ def greeting(source: SourceInfo, heads: Sequence[Head], *, started_at: str) -> H
         latency_s=_latency_s(heads),
         **facts,
     )
+
+
+def source_of(info: SourceInfo) -> Source:
+    """Return what subscribers are told of a source."""
+    return Source(info.kind, info.name, info.rate_hz, info.channels)
 
 
 def _model(head: Head) -> Model:

@@ -11,12 +11,13 @@ import logging
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from stream_analyzer.analysis.analyzer import Analyzer
 from stream_analyzer.errors import ConfigError
-from stream_analyzer.greeting import greeting
+from stream_analyzer.greeting import greeting, source_of
 from stream_analyzer.protocol.encode import Encoder
 from stream_analyzer.protocol.history import History
 from stream_analyzer.publisher import Publisher
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from stream_analyzer.serving.mqtt.sink import MqttSink
     from stream_analyzer.serving.osc import OscSink
     from stream_analyzer.serving.web.server import Serving
-    from stream_analyzer.sound.source import AudioSource
+    from stream_analyzer.sound.source import AudioSource, SourceInfo
 
 logger = logging.getLogger(__name__)
 
@@ -64,14 +65,17 @@ async def run(
         msg = f"channel = {channel}, but {info.name} has {info.channels}; choose one of them with --channel, or mix"
         raise ConfigError(msg)
     session, history = secrets.token_hex(3), History()
-    encoder = Encoder(session)
-    started_at = datetime.now(UTC).isoformat(timespec="seconds")
-    hello = greeting(info, heads, started_at=started_at)
+    encoder = Encoder(session, demo=info.kind == "demo")
+    hello = greeting(info, heads, started_at=datetime.now(UTC).isoformat(timespec="seconds"))
     hub = Hub(encoder.encode(hello))
     queue, fanout = BlockQueue(), Fanout(encoder, max_clients=serving.max_clients)
     broker = mqtt.broker_state if mqtt else lambda: "none"
     publisher = Publisher(queue, hub, encoder, history, fanout.counters, broker=broker)
     monitor = Monitor(queue, fanout.counters, publisher, broker=broker, types=hello.types)
+
+    def greet(changed: SourceInfo) -> None:
+        hub.greet(encoder.encode(replace(hello, source=source_of(changed))))
+
     async with AsyncExitStack() as stack:
         stack.enter_context(hub.subscribe(fanout))
         stack.enter_context(hub.subscribe(monitor))
@@ -91,7 +95,8 @@ async def run(
         delivery = asyncio.create_task(_deliver(source, queue), name="deliver sound")
         try:
             monitor.watch(heads)
-            await _analyse(queue, hub, Analyzer(heads, channel=channel), publisher, source_waits=not source.live)
+            analyzer = Analyzer(heads, channel=channel)
+            await _analyse(queue, hub, analyzer, publisher, greet=greet, source_waits=not source.live)
         finally:
             delivery.cancel()
             hub.close()
@@ -110,7 +115,13 @@ async def _deliver(source: AudioSource, queue: BlockQueue) -> None:
 
 
 async def _analyse(
-    queue: BlockQueue, hub: Hub, analyzer: Analyzer, publisher: Publisher, *, source_waits: bool
+    queue: BlockQueue,
+    hub: Hub,
+    analyzer: Analyzer,
+    publisher: Publisher,
+    *,
+    greet: Callable[[SourceInfo], None],
+    source_waits: bool,
 ) -> None:
     """Feed what waits to the analyzer, in the one thread that owns it, and publish what comes of it."""
     loop = asyncio.get_running_loop()
@@ -125,6 +136,7 @@ async def _analyse(
             if item is None:
                 break
             if isinstance(item, SourceChanged):
+                greet(item.info)
                 continue
             if isinstance(item, SourceLost):
                 publisher.publish(analyzer.device_lost(item.detail))

@@ -85,6 +85,7 @@ class Publisher:
             missed=self._counters.missed,
             stalled=self._counters.stalled,
             broker=self._broker(),
+            demo=self._encoder.demo,
         )
         return self.status
 

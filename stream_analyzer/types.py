@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # a subscriber reads these types without numpy
 
 State = Literal["starting", "warming", "live", "silent", "degraded", "device_lost", "ended"]
 SourceKind = Literal["device", "file", "demo", "stdin"]
+Silence = Literal["none", "quiet", "zeros", "elsewhere"]
 BrokerState = Literal["none", "down", "up", "clash"]
 TempoRange = tuple[float, float]  # lowest and highest BPM
 TempoState = Literal["searching", "locked", "holding", "unsteady"]
@@ -33,12 +34,14 @@ _GAUGE = "mdi:gauge"
 class AudioBlock:
     """What a source delivers: float32 samples [n, channels] in [-1, 1] at ``rate_hz``.
 
-    ``lost`` counts the samples a channel that are known to be missing directly before this block.
+    ``lost`` counts the samples a channel that are known to be missing directly before this block. The last ``spare``
+    channels are not listened to; they are there to see whether the sound is on them.
     """
 
     samples: F32
     rate_hz: int
     lost: int = 0
+    spare: int = 0
 
     @property
     def duration_s(self) -> float:
@@ -137,7 +140,8 @@ class Status:
     The pipeline fills in ``lag_s``, the audio that waits to be analysed, ``latency_s``, the time from a sample's
     arrival to the message that it led to, ``clients``, who listens, ``missed``, the messages that clients which lagged
     did not get, ``stalled``, the clients that were closed because they took nothing, and ``broker``, how things stand
-    with the MQTT broker.
+    with the MQTT broker. ``demo`` says that this is the bundled demo set and no live sound.
+    ``silence`` tells kinds of silence apart: exact zeros, mere quiet, or sound elsewhere, on the channel ``sound_on``.
     ``lost_s`` is the audio that never arrived; ``nonfinite`` the samples that were NaN or infinite and became silence.
     """
 
@@ -158,6 +162,13 @@ class Status:
         default=0.0, digits=3, metric=Metric("latency_seconds", "From a sample's arrival to its message.")
     )
     broker: BrokerState = "none"
+    demo: bool = described(
+        default=False, osc_alone="demo", metric=Metric("demo", "1 while the demo set plays, and no live sound.")
+    )
+    silence: Silence = "none"
+    sound_on: int | None = described(
+        default=None, metric=Metric("sound_on_channel", "Channel with sound while what is heard is silent, or 0.")
+    )
 
 
 # What the analyzer and the heads that ship say.

@@ -49,6 +49,14 @@ def test_demo_gives_one_result_live_and_offline(validate: Callable[[dict[str, An
         assert len(result["timeline"][kind]) > 60
 
 
+def test_the_demo_is_marked_in_every_message_and_other_sound_is_not(song: Path) -> None:
+    for source, marked in (("demo", True), (str(song), False)):
+        done = run_command("run", "--input", source, "--speed", "0", "--json", "--port", "0")
+        messages = lines(done.stdout)
+        assert {message.get("demo", False) for message in messages} == {marked}
+        assert {m["data"]["demo"] for m in messages if m["type"] == "status"} == {marked}
+
+
 def test_standard_input_gives_the_same_result(song: Path) -> None:
     samples, _ = soundfile.read(song, dtype="int16")
     from_file = run_command("run", "--input", str(song), "--speed", "0", "--json", "--port", "0")

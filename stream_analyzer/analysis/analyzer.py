@@ -6,6 +6,7 @@ was cut into blocks. Times are seconds on that clock; levels are dB re full scal
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,8 +15,9 @@ from stream_analyzer.analysis.features import SPEC, StreamingLogMel
 from stream_analyzer.analysis.head import Step
 from stream_analyzer.analysis.level import SILENCE_DBFS, measure_level
 from stream_analyzer.analysis.resample import Resampler, mix, pick_channels
+from stream_analyzer.analysis.silence import SilenceCauses, explain
 from stream_analyzer.analysis.steps import STEPS_PER_SECOND, Steps
-from stream_analyzer.types import SPECTRUM_CEIL_DB, SPECTRUM_FLOOR_DB, AudioBlock, Spectrum, State, Status
+from stream_analyzer.types import SPECTRUM_CEIL_DB, SPECTRUM_FLOOR_DB, AudioBlock, Silence, Spectrum, State, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,10 +30,8 @@ GAP_FILLED_S = 0.5
 LOUDEST = 1e4  # 80 dB above full scale: no sound, and its power would overflow float32
 SILENT_AFTER_STEPS = 10
 FORGET_AFTER_STEPS = 30
-_DETAIL: dict[State, str] = {
-    "silent": f"no sound above {SILENCE_DBFS:.0f} dBFS",
-    "degraded": "sound was lost; predictions may suffer until it has left the window",
-}
+_DETAIL: dict[State, str] = {"degraded": "sound was lost; predictions may suffer until it has left the window"}
+_NO_SILENCE: Silence = "none"
 
 
 class Analyzer:
@@ -43,6 +43,7 @@ class Analyzer:
         wanted = dict.fromkeys((SPEC, *(spec for head in heads for spec in head.features)))
         self._log_mels = {spec: StreamingLogMel(spec) for spec in wanted}
         self._longest_window_s = max((head.window_s for head in heads), default=0.0)
+        self._causes = SilenceCauses()
         self.reset()
 
     def reset(self) -> None:
@@ -60,7 +61,10 @@ class Analyzer:
         ``block.samples`` is float32 [n, channels] of any n. Lost sound is filled with silence up to 0.5 s; more of it,
         or another rate or channel count, starts the windows afresh.
         """
-        samples = self._finite(pick_channels(block.samples, self._channel))
+        channels = block.samples.shape[1]
+        heard = self._finite(pick_channels(block.samples[:, : channels - block.spare], self._channel))
+        self._heard_channels = heard.shape[1]
+        samples = heard if channels == heard.shape[1] else np.hstack([heard, block.samples])
         lost_s = block.lost / block.rate_hz
         self._lost_s += lost_s
         steps = self._steps
@@ -104,6 +108,7 @@ class Analyzer:
     def _start_afresh(self) -> None:
         self._heard = False
         self._quiet_steps = 0
+        self._causes.reset()
         self._degraded_until_s = 0.0
         self._forget()
 
@@ -119,28 +124,33 @@ class Analyzer:
         return np.where(sound, samples, np.float32(0.0))
 
     def _analyse(self, samples: F32, *, rate_hz: int, time_s: float) -> list[Described]:
-        """Analyse the step of samples [n, channels] that ends at ``time_s``."""
-        level = measure_level(samples, time_s=time_s)
-        self._listen(quiet=level.rms_dbfs < SILENCE_DBFS)
-        mono = mix(samples)
+        """Analyse the step that ends at ``time_s``: [n, channels], those that are heard first, then all if more are."""
+        heard = samples[:, : self._heard_channels]
+        level = measure_level(heard, time_s=time_s)
+        if level.rms_dbfs < SILENCE_DBFS:
+            self._quiet_steps += 1
+            self._causes.look(heard, samples[:, self._heard_channels :] if samples.shape[1] > heard.shape[1] else heard)
+        else:
+            self._listen()
+        mono = mix(heard)
         resampled = {rate: resampler.push(mono) for rate, resampler in self._resamplers.items()}
         frames = {spec: log_mel.push(resampled[spec.sample_rate_hz]) for spec, log_mel in self._log_mels.items()}
         events: list[Described] = [level]
         if len(frames[SPEC]):
             events.append(Spectrum(time_s=time_s, levels=spectrum_levels(frames[SPEC])))
-        step = Step(time_s, samples, rate_hz, level, silent=self._silent, frames=frames)
+        step = Step(time_s, heard, rate_hz, level, silent=self._silent, frames=frames)
         for head in self._heads:
             events += head.hear(step)
         self._analysed += 1
         return events + self._change_state(self._sound_state(time_s), time_s=time_s)
 
-    def _listen(self, *, quiet: bool) -> None:
-        """Count silence; what was before a long one says nothing of what comes after it."""
-        if not quiet:
-            if self._quiet_steps >= FORGET_AFTER_STEPS:
-                self._forget()
-            self._heard = True
-        self._quiet_steps = self._quiet_steps + 1 if quiet else 0
+    def _listen(self) -> None:
+        """Take note of sound; what was before a long silence says nothing of what comes after it."""
+        if self._quiet_steps >= FORGET_AFTER_STEPS:
+            self._forget()
+        self._heard = True
+        self._quiet_steps = 0
+        self._causes.reset()
 
     @property
     def _silent(self) -> bool:
@@ -157,11 +167,14 @@ class Analyzer:
 
     def _change_state(self, state: State, *, time_s: float, detail: str = "") -> list[Described]:
         """Return a status when the state changes, and each second."""
-        detail = detail or _DETAIL.get(state, "")
+        causes = self._causes
+        silence, sound_on = (causes.cause, causes.sound_on) if state == "silent" else (_NO_SILENCE, None)
+        detail = detail or (explain(silence, sound_on) if state == "silent" else _DETAIL.get(state, ""))
         if (state, detail) == self._state and self._analysed % STEPS_PER_SECOND:
             return []
         self._state = (state, detail)
-        return [Status(time_s, state, detail, lag_s=0.0, lost_s=self._lost_s, nonfinite=self._nonfinite, clients=0)]
+        status = Status(time_s, state, detail, lag_s=0.0, lost_s=self._lost_s, nonfinite=self._nonfinite, clients=0)
+        return [replace(status, silence=silence, sound_on=sound_on)]
 
 
 def spectrum_levels(frames: F32) -> U8:

@@ -40,9 +40,9 @@ class Message:
 class Encoder:
     """Encodes the events of one session. State: the sequence number of all messages, and the count of each kind."""
 
-    def __init__(self, session: str) -> None:
-        """Start ``session`` at message 1; what is for one connection, as `hello`, is 0."""
-        self.session = session
+    def __init__(self, session: str, *, demo: bool = False) -> None:
+        """Start ``session`` at message 1; what is for one connection, as `hello`, is 0. All of the ``demo`` are marked."""
+        self.session, self.demo = session, demo
         self._seq = 0
         self._counts: Counter[str] = Counter()
 
@@ -59,6 +59,7 @@ class Encoder:
             "seq": seq,
             "nth": nth,
             "time_s": round(getattr(event, "time_s", 0.0), 3),
+            **({"demo": True} if self.demo else {}),
             "data": event_data(event),
         }
         text = json.dumps(envelope, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

@@ -129,6 +129,12 @@ class Hub:
         self._boxes: set[Mailbox] = set()
         self._closed = False
 
+    def greet(self, hello: Message) -> None:
+        """Greet with another `hello` from now on, those that are here too."""
+        self._hello = hello
+        for box in self._boxes:
+            box.put(hello)
+
     def publish(self, message: Message) -> None:
         """Hand a message to all."""
         if isinstance(message.payload, str):  # who comes late has no use for old columns

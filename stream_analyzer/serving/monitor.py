@@ -17,7 +17,7 @@ from stream_analyzer import __version__
 from stream_analyzer.kinds import described_fields
 from stream_analyzer.protocol.kinds import TYPES
 from stream_analyzer.serving.web.server import Answer
-from stream_analyzer.types import BrokerState, State, Status
+from stream_analyzer.types import BrokerState, Silence, State, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -115,8 +115,10 @@ class Monitor(Collector):
         yield _counter("audio_analysed_seconds", "End of the analysed sound.", status.time_s if status else 0.0)
         for name, _, what in described_fields(Status):
             if what.metric:
-                value = getattr(status, name) if status else 0.0
+                value = float(getattr(status, name) or 0.0) if status else 0.0
                 yield (_counter if what.metric.counter else _gauge)(what.metric.name, what.metric.text, value)
+        silence = status.silence if status else "none"
+        yield _states("silence", "Why nothing is heard.", get_args(Silence), silence)
         yield _states("state", "What the analyzer does.", get_args(State), status.state if status else "starting")
 
     def _listeners(self) -> Iterator[Metric]:

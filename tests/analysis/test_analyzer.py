@@ -128,7 +128,7 @@ def test_silence_holds_predictions_and_runs_no_model(heads: list[Head]) -> None:
     held = [event for event in events if isinstance(event, Tempo | Genre) and event.age_s > 0.0]
     assert held[-1].age_s > 2.0
     assert cast("FakeModel", heads[0].model).runs - runs <= 2, "the first second is not silence yet"
-    assert "no sound" in [event for event in events if isinstance(event, Status)][-1].detail
+    assert "nothing but zeros" in [event for event in events if isinstance(event, Status)][-1].detail
 
 
 def test_music_after_a_long_silence_starts_afresh(heads: list[Head]) -> None:

@@ -57,13 +57,14 @@ async def test_addresses_and_arguments() -> None:
     async with listening() as desk, sending(desk.port) as (hub, encoder):
         for event in (TEMPO, GENRE, Level(2.1, -20.0, -3.0, clipping=True), STATUS):
             hub.publish(encoder.encode(event))
-        await desk.until("status")
+        await desk.until("demo")
         assert desk.came == [
             ("tempo", [f32(127.94), f32(0.8), "locked", 0.0]),
             ("bpm", [f32(127.94)]),
             ("genre", ["Electronic", f32(0.7), "music", 0.0, "House"]),
             ("level", [-20.0, -3.0, 1]),
             ("status", ["silent", "no sound above -70 dBFS"]),
+            ("demo", [0]),
         ]
 
 
@@ -262,4 +263,4 @@ def test_the_documentation_names_every_address_with_its_arguments() -> None:
     section = DOCS.read_text().partition("## OSC")[2].partition("\n## ")[0]
     rows = dict(re.findall(rf"^\| `{PREFIX}/(\w+)` \| `([sfi]+)` \|", section, flags=re.MULTILINE))
     said = {address: tags for event in EVENTS if event is not Spectrum for address, tags in osc_tags(event).items()}
-    assert rows == said == {"tempo": "ffsf", "bpm": "f", "genre": "sfsfs", "level": "ffi", "status": "ss"}
+    assert rows == said == {"tempo": "ffsf", "bpm": "f", "genre": "sfsfs", "level": "ffi", "status": "ss", "demo": "i"}

@@ -104,7 +104,7 @@ async def test_a_device_that_comes_back_changed_is_read_as_it_is_now(
         inputs.plug(Input(USB.name, rate_hz=rate_hz, channels=channels))
         assert await heard.until_changed() == SourceInfo("device", USB.name, rate_hz, min(2, channels))
         block = await heard.until_sound()
-        assert (block.rate_hz, block.samples.shape[1]) == (rate_hz, min(2, channels))
+        assert (block.rate_hz, block.samples.shape[1] - block.spare) == (rate_hz, min(2, channels))
 
 
 async def test_rate_and_channels_that_were_asked_for_are_kept(inputs: Inputs) -> None:
@@ -117,6 +117,27 @@ async def test_rate_and_channels_that_were_asked_for_are_kept(inputs: Inputs) ->
         await heard.until_lost("Invalid sample rate")
         inputs.plug(USB)
         await heard.until_sound()
+
+
+@pytest.mark.parametrize(
+    ("device", "channels", "spare"),
+    [
+        (Input("18i20 USB", channels=8), None, 6),
+        (Input("MADI", channels=128), None, 62),
+        (Input("18i20 USB", channels=8), 8, 0),
+        (Input("18i20 USB", channels=8), 2, 0),
+        (Input("pulse", channels=32), None, 0),
+        (Input("sysdefault:CARD=USB", channels=128), None, 0),
+        (Input("Boasts", channels=8, opens=2), None, 0),
+    ],
+)
+async def test_all_channels_are_looked_at_where_they_are_real(
+    inputs: Inputs, device: Input, channels: int | None, spare: int
+) -> None:
+    inputs.plug(device)
+    async with listening(channels=channels) as heard:
+        block = await heard.until_sound()
+        assert (heard.info.channels, block.spare) == (channels or 2, spare)
 
 
 async def test_the_other_of_twins_is_not_listened_to(inputs: Inputs) -> None:

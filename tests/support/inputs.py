@@ -14,13 +14,17 @@ _STAND_IN = Path(__file__).parent / "portaudio"
 
 @dataclass(frozen=True)
 class Input:
-    """An input: its name as this operating system writes it, its own rate, and the channels (from 1) with sound."""
+    """An input: its name as this operating system writes it, its own rate, and the channels (from 1) with sound.
+
+    It may have more ``channels`` than it ``opens``.
+    """
 
     name: str
     channels: int = 2
     rate_hz: int = 48_000
     sounding: tuple[int, ...] = (1, 2)
     amplitude: float = 0.3
+    opens: int = 999
     serial: str = ""
     default: bool = False
     host_api: str = "ALSA"

@@ -71,6 +71,8 @@ def status(state: str, **more: Any) -> dict[str, Any]:
         "nonfinite": 0,
         "clients": 1,
         "latency_s": 0.06,
+        "silence": "quiet" if state == "silent" else "none",
+        "sound_on": None,
     } | more
 
 

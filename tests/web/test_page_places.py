@@ -10,7 +10,7 @@ import pytest
 from tests.support import chromium
 from tests.support.reading import text, until, until_situation
 from tests.support.real_process import serve
-from tests.support.scripted import TEMPO, URL, Scripted, status
+from tests.support.scripted import HELLO, TEMPO, URL, Scripted, status
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -181,3 +181,55 @@ def test_a_warning_still_stands_out_in_forced_colours(page: Page) -> None:
     until_situation(page, "silent")
     assert page.evaluate("() => getComputedStyle(document.querySelector('.band')).borderTopWidth") == "3px"
     assert text(page, "situation") == "Too quiet"
+
+
+@pytest.mark.parametrize(
+    ("cause", "key", "says"),
+    [
+        ({"silence": "quiet"}, "silent", "Too quiet Nothing to hear."),
+        ({"silence": "zeros"}, "zeros", "Nothing but zeros Is the input muted or switched off?"),
+        (
+            {"silence": "elsewhere", "sound_on": 7},
+            "elsewhere",
+            "Channel 7 has sound. Start the analyzer with --channel 7",
+        ),
+    ],
+)
+def test_each_cause_of_silence_says_what_to_do(
+    page: Page, scripted: Scripted, cause: dict[str, Any], key: str, says: str
+) -> None:
+    scripted.send_all()
+    scripted.send("status", status("silent", **cause))
+    assert says in " ".join(until_situation(page, key).split())
+
+
+def test_an_analyzer_of_before_that_names_no_cause_is_understood(page: Page, scripted: Scripted) -> None:
+    old = {key: value for key, value in status("silent").items() if key not in ("silence", "sound_on")}
+    scripted.send("status", old)
+    assert "Too quiet" in until_situation(page, "silent")
+
+
+@pytest.mark.parametrize("query", ["", "?view=stage", "?view=projector", "?view=overlay"])
+def test_the_demo_is_marked_in_every_view(page: Page, query: str) -> None:
+    with serve("--input", "demo") as service:
+        page.goto(f"http://{service.address}/{query}")
+        until(page, "() => document.documentElement.dataset.situation === 'live'")
+        mark = page.locator(".demo")
+        assert mark.is_visible()
+        assert mark.inner_text() == "Demo, no live sound"
+
+
+def test_live_sound_bears_no_mark(page: Page, scripted: Scripted) -> None:
+    scripted.send_all()
+    until_situation(page, "live")
+    assert not page.locator(".demo").is_visible()
+
+
+def test_a_hello_again_shows_the_other_device(page: Page, scripted: Scripted) -> None:
+    scripted.send_all()
+    until_situation(page, "live")
+    source = {"kind": "device", "name": "USB Audio (hw:2,0)", "rate_hz": 16_000, "channels": 1}
+    scripted.send("hello", HELLO | {"source": source})
+    until(page, "() => document.getElementById('source').textContent === 'Sound device: USB Audio (hw:2,0)'")
+    assert text(page, "format") == "16\u00a0kHz mono"
+    assert page.locator("#bpm").text_content() == "127.9 BPM", "the session goes on"

@@ -12,8 +12,10 @@
  * @typedef {"searching" | "music" | "holding" | "not_music"} GenreState
  * @typedef {{label: string, confidence: number, state: GenreState, age_s: number, music: number, top: Score[], sub_genre: Score | null}} Genre the label is "" while nothing but not_music was heard
  * @typedef {{rms_dbfs: number, peak_dbfs: number, clipping: boolean}} Level
+ * @typedef {"none" | "quiet" | "zeros" | "elsewhere"} Silence
  * @typedef {"starting" | "warming" | "live" | "silent" | "degraded" | "device_lost" | "ended"} SourceState
- * @typedef {{state: SourceState, detail: string, lag_s: number, lost_s: number, nonfinite: number, clients: number, latency_s: number}} Status
+ * @typedef {{state: SourceState, detail: string, lag_s: number, lost_s: number, nonfinite: number, clients: number, latency_s: number,
+ *   silence: Silence, sound_on: number | null}} Status
  * @typedef {{name: string, version: string, task: string, window_s: number, first_s: number}} Model
  * @typedef {{low_hz: number, high_hz: number, floor_db: number, ceil_db: number, bands: number, columns_per_s: number}} SpectrumScale
  * @typedef {{version: string, source: {kind: string, name: string, rate_hz: number, channels: number},
@@ -42,6 +44,8 @@ const HEADER_BYTES = 24;
 const TEMPO_STATES = ["searching", "locked", "holding", "unsteady"];
 const GENRE_STATES = ["searching", "music", "holding", "not_music"];
 const SOURCE_STATES = ["starting", "warming", "live", "silent", "degraded", "device_lost", "ended"];
+
+const SILENCES = ["none", "quiet", "zeros", "elsewhere"];
 
 /** Thrown inside this file only: a field is missing or of the wrong type. */
 class Malformed extends Error {}
@@ -156,6 +160,8 @@ const READERS = {
     nonfinite: number(data.nonfinite, 0),
     clients: number(data.clients, 0),
     latency_s: number(data.latency_s, 0),
+    silence: oneOf(data.silence ?? "none", SILENCES),
+    sound_on: data.sound_on ? number(data.sound_on) : null,
   }),
   summary: (data) => ({
     duration_s: number(data.duration_s),

@@ -4,7 +4,7 @@
  * `now` and `at` are milliseconds of the browser's clock and only ever measure ages.
  */
 
-/** @import {Genre, Hello, Level, Message, Status, Tempo} from "../client/protocol.js" */
+/** @import {Genre, Hello, Level, Message, Silence, Status, Tempo} from "../client/protocol.js" */
 /** @import {Row} from "./timeline.js" */
 
 import { join, prolong } from "./timeline.js";
@@ -40,7 +40,7 @@ import { join, prolong } from "./timeline.js";
  *   | {kind: "message", at: number, message: Message} | {kind: "gap", missed: number}
  *   | {kind: "timeline", session: string, rows: readonly Row[]} | {kind: "show", ratio: number}} Action
  *
- * @typedef {"connecting" | "offline" | "locked" | "full" | "device_lost" | "ended" | "starting" | "silent" | "stalled" | "clipping" | "degraded"
+ * @typedef {"connecting" | "offline" | "locked" | "full" | "device_lost" | "ended" | "starting" | "silent" | "zeros" | "elsewhere" | "stalled" | "clipping" | "degraded"
  *   | "not_music" | "warming" | "live"} Situation
  */
 
@@ -49,6 +49,9 @@ const CLIPPING_SHOWN_MS = 2500;
 const STALLED_MS = 3000;
 const NEEDS_TOKEN = 1008; // close codes
 const COME_LATER = 1013;
+
+/** @type {Record<Silence, Situation>} */
+const SILENCES = { none: "silent", quiet: "silent", zeros: "zeros", elsewhere: "elsewhere" };
 
 /** @type {Readonly<State>} */
 export const INITIAL = Object.freeze({
@@ -157,7 +160,7 @@ export function situation(state, now) {
   if (state.line === "connecting" || !status) return state.refusal || "connecting";
   if (status === "device_lost" || status === "ended" || status === "starting") return status;
   if (now - state.movedAt > STALLED_MS) return "stalled";
-  if (status === "silent") return status;
+  if (status === "silent") return SILENCES[state.status?.data.silence ?? "none"];
   if (now - state.clippedAt < CLIPPING_SHOWN_MS) return "clipping";
   if (status === "degraded" || status === "warming") return status;
   return state.genre?.data.state === "not_music" ? "not_music" : "live";

@@ -11,6 +11,7 @@ export const PAGE = {
   connecting: "Connecting",
   looking: "Looking for the analyzer.",
   tempo: "Tempo",
+  demo: "Demo, no live sound",
   unsure: "Not sure yet",
   bpm: "BPM",
   searching: "Searching",
@@ -48,6 +49,8 @@ export const SITUATIONS = {
   ended: { tone: "warn", title: "Ended", advice: "The sound has come to its end. Start the analyzer again for more." },
   starting: { tone: "wait", title: "Starting", advice: "Opening the sound." },
   silent: { tone: "warn", title: "Too quiet", advice: "Nothing to hear. Turn the input up or choose another device." },
+  zeros: { tone: "warn", title: "Nothing but zeros", advice: "Is the input muted or switched off? On a Mac, may this program use the microphone?" },
+  elsewhere: { tone: "warn", title: "Sound on another channel", advice: "What is listened to is silent." },
   stalled: { tone: "alarm", title: "No sound arrives", advice: "The source is open and sends nothing. Is it paused?" },
   clipping: { tone: "warn", title: "Clipping", advice: "The sound is cut off at the top. Turn the input down." },
   degraded: { tone: "warn", title: "Audio dropped", advice: "Some sound was lost. The numbers settle within a few seconds." },
@@ -147,6 +150,9 @@ export const seconds = (seconds) => `${seconds.toFixed(seconds < 10 ? 1 : 0)}\u0
 
 /** @param {number} first_s seconds of sound until every model has given its first answer */
 export const first = (first_s) => `The first tempo and genre come after ${Math.ceil(first_s)}\u00a0s of sound.`;
+
+/** @param {number} channel that has sound while what is heard has none */
+export const elsewhere = (channel) => `Channel ${channel} has sound. Start the analyzer with --channel ${channel} to listen to it.`;
 
 /** @param {number} wait_s */
 export const retry = (wait_s) => (wait_s >= 1 ? `Trying again in ${Math.ceil(wait_s)}\u00a0s.` : "Trying again.");

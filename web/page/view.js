@@ -137,6 +137,8 @@ export class View {
   #advice(state, key, now) {
     const { advice } = strings.SITUATIONS[key];
     if (key === "offline") return `${advice} ${strings.retry((state.retryAt - now) / 1000)}`;
+    const channel = state.status?.data.sound_on;
+    if (key === "elsewhere" && channel) return `${advice} ${strings.elsewhere(channel)}`;
     const first_s = Math.max(0, ...(state.hello?.models ?? []).map((model) => model.first_s));
     return key === "warming" && first_s > 0 ? strings.first(first_s) : advice;
   }
@@ -206,6 +208,7 @@ export class View {
   /** @param {Hello | null} hello */
   #hello(hello) {
     if (!hello) return;
+    document.documentElement.dataset.source = hello.source.kind;
     write("source", strings.source(hello.source));
     write("device", strings.source(hello.source));
     write("format", strings.format(hello.source));

@@ -139,6 +139,8 @@ class MqttSink:
                     await self._introduce(client, {message.kind for message in waiting})
                     while True:
                         for message in waiting:
+                            if message.kind == "hello":  # again: the source has changed
+                                continue
                             topic, keep = f"{self._base}/{message.kind}", message.kind in self._retained
                             await self._send(client, topic, message.payload, keep=keep)
                         if not (waiting := await box.take()):

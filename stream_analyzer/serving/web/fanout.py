@@ -182,7 +182,8 @@ class _Feed:
 
     def send(self, fresh: list[_Parcel], *, now_s: float) -> list[_Client]:
         """Send what is due; return clients that have stalled."""
-        bundle = _Bundle(self._due([parcel for parcel in fresh if parcel.kind in self._choice.kinds], now_s=now_s))
+        wanted = [parcel for parcel in fresh if parcel.kind in self._choice.kinds or parcel.kind == "hello"]
+        bundle = _Bundle(self._due(wanted, now_s=now_s))
         return [client for client in self.clients if not client.offer(bundle, now_s=now_s)]
 
     def rest(self) -> list[_Parcel]:
@@ -237,8 +238,9 @@ class Fanout:
         """Take a message; all that come in one turn of the event loop leave together."""
         parcel = _Parcel(message)
         if message.kind == "hello":
-            self._hello = [parcel]
-            return
+            first, self._hello = not self._hello, [parcel]
+            if first:  # each client is greeted when it comes
+                return
         if not self._fresh:
             asyncio.get_running_loop().call_soon(self._send)
         self._fresh.append(parcel)
@@ -289,8 +291,9 @@ class Fanout:
 
     def _send(self) -> None:
         fresh, self._fresh = self._fresh, []
-        self._held.extend(fresh)
-        self._last |= {parcel.kind: parcel for parcel in fresh if isinstance(parcel.message.payload, str)}
+        counted = [parcel for parcel in fresh if parcel.kind != "hello"]
+        self._held.extend(counted)
+        self._last |= {parcel.kind: parcel for parcel in counted if isinstance(parcel.message.payload, str)}
         now_s = asyncio.get_running_loop().time()
         for feed in list(self._feeds.values()):
             for client in feed.send(fresh, now_s=now_s):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _COUNTED = re.compile(r"(?<=\(hw:)\d+(?=,)|(?<=\()\d+- ")  # "CODEC: - (hw:1,0)", "Microphone (2- USB Audio)"
 
+_CONVERTERS = ("default", "sysdefault", "pulse", "pipewire", "jack", "samplerate", "speexrate", "upmix", "vdownmix")
+
 
 @dataclass(frozen=True, slots=True)
 class Device:
@@ -38,6 +40,11 @@ class Device:
     def identity(self) -> tuple[str, str]:
         """What is left of it when it is plugged in again; two devices of one make share it."""
         return _bare(self.name), self.host_api
+
+    @property
+    def converts(self) -> bool:
+        """Whether it is one of ALSA's converters: they have as many channels as one asks for, and no more sound."""
+        return self.host_api == "ALSA" and self.name.partition(":")[0].casefold() in _CONVERTERS
 
 
 def find_device(wanted: str, devices: list[Device]) -> Device:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -31,15 +32,17 @@ _OPEN_LIMIT_S = 10.0
 _END_LIMIT_S = 0.5
 _CLOSE_LIMIT_S = 5.0
 _DEFAULT_CHANNELS = 2
+_MOST_CHANNELS = 64  # as many as the setting `channel` can name
 
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """The device that is captured, the inputs that were here when it was chosen, and how it is read."""
+    """The device that is captured, the inputs beside it, how it is listened to, and how many channels are opened."""
 
     device: Device
     inputs: list[Device]
     info: SourceInfo
+    opened: int
 
 
 class DeviceSource:
@@ -117,9 +120,19 @@ class DeviceSource:
                 logger.warning("listening to %s; %r fits %s too", device, self._wanted, " and ".join(map(str, others)))
         channels = self._channels or max(min(device.channels, _DEFAULT_CHANNELS), self._listen_to or 1)
         rate_hz = self._rate_hz or device.rate_hz
-        portaudio.check(device, channels=channels, rate_hz=rate_hz)
-        self._choice = _Choice(device, inputs, SourceInfo("device", device.name, rate_hz, channels))
+        opened = self._openable(device, channels, rate_hz)
+        self._choice = _Choice(device, inputs, SourceInfo("device", device.name, rate_hz, channels), opened)
         return self._choice
+
+    def _openable(self, device: Device, channels: int, rate_hz: int) -> int:
+        """Return how many channels to capture: all, to see where sound is, unless their number was asked for."""
+        if self._channels is None and channels < device.channels and not device.converts:
+            opened = min(device.channels, _MOST_CHANNELS)
+            with suppress(AudioError):  # then it has them and does not give them
+                portaudio.check(device, channels=opened, rate_hz=rate_hz)
+                return opened
+        portaudio.check(device, channels=channels, rate_hz=rate_hz)
+        return channels
 
     async def _capture(self, queue: BlockQueue) -> None:
         """Capture until the device is lost, which raises `DeviceLost`."""
@@ -135,6 +148,7 @@ class DeviceSource:
                 self._tell_change(queue)
                 missing_s = max(0.0, loop.time() - block.duration_s - gap_from_s) if gap_from_s else 0.0
                 block = replace(block, lost=round(missing_s * block.rate_hz))
+            block = replace(block, spare=block.samples.shape[1] - self._announced.channels)
             self._delivered += 1
             self._last_sound_s = loop.time()
             queue.put(block)
@@ -189,8 +203,7 @@ class DeviceSource:
             portaudio.restart()
             choice = self._choose()
         self._just_chosen = False
-        info = choice.info
         self._stream = portaudio.Stream(
-            choice.device, channels=info.channels, rate_hz=info.rate_hz, hand_over=hand_over, over=over
+            choice.device, channels=choice.opened, rate_hz=choice.info.rate_hz, hand_over=hand_over, over=over
         )
         self._stream.start()

@@ -78,7 +78,7 @@ def query_hostapis() -> list[dict[str, str]]:
 def check_input_settings(*, device: int, channels: int, samplerate: int, dtype: str) -> None:
     """Refuse what the device does not do."""
     row = _frozen[device]
-    if dtype != "float32" or channels > row["channels"]:
+    if dtype != "float32" or channels > min(row["channels"], row["opens"]):
         msg = "Error opening InputStream: Invalid number of channels [PaErrorCode -9998]"
         raise PortAudioError(msg)
     if samplerate != row["rate_hz"]:
