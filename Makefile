@@ -23,10 +23,11 @@ check: $(VENV)/dev.done tests/web/node_modules
 	@if [ -e $(TSC) ]; then echo "tsc -p web"; PATH="$(BIN):$$PATH" node $(TSC) -p web/jsconfig.json; else \
 	  echo "tsc is missing: the page's types are not checked"; fi
 
-# Rewrites what tests compare against: the demo set and the page's picture. Needs mma, fluidsynth and chromium.
+# Rewrites what tests compare against: the demo set, the page's pictures, the demo's messages. Needs mma, fluidsynth and chromium.
 golden: system-packages $(VENV)/dev.done
 	$(BIN)/python -m training.music.demo
 	$(BIN)/python -m tests.support.pictures
+	$(BIN)/python -m tests.support.golden_stream
 
 # Sound server, browser and synthesizer for the tests; only where this may be done without asking.
 system-packages:

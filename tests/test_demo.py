@@ -14,6 +14,7 @@ import pytest
 import soundfile
 
 from stream_analyzer.analysis.features import SPEC, StreamingLogMel
+from tests.support import golden_stream
 from training.music import demo
 
 if TYPE_CHECKING:
@@ -116,3 +117,20 @@ def test_missing_tool_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda _name: None)
     with pytest.raises(SystemExit, match="apt-get install mma fluidsynth"):
         demo.run(["mma"])
+
+
+def near(found: Any, golden: Any) -> bool:
+    """Tell whether two JSON values are equal but for numbers, which may be a hundredth apart."""
+    if isinstance(golden, dict):
+        return bool(found.keys() == golden.keys()) and all(near(found[key], golden[key]) for key in golden)
+    if isinstance(golden, list):
+        return len(found) == len(golden) and all(near(one, two) for one, two in zip(found, golden, strict=True))
+    if isinstance(golden, float):
+        return bool(abs(found - golden) <= 0.01 * max(1.0, abs(golden) / 10.0))
+    return bool(found == golden)
+
+
+def test_the_demo_says_what_it_said() -> None:
+    found, golden = golden_stream.demo_messages(), golden_stream.read_golden()
+    assert len(found) == len(golden)
+    assert [(one, two) for one, two in zip(found, golden, strict=True) if not near(one, two)] == []

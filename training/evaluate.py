@@ -19,7 +19,7 @@ from training.studies import genre_switch
 from training.tempo import evaluate as tempo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 # What is scored -> the function that scores the model in a folder on a split of the data.
 SCORERS: dict[str, Callable[..., dict[str, Any]]] = {
@@ -29,7 +29,7 @@ SCORERS: dict[str, Callable[..., dict[str, Any]]] = {
 }
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the scoring itself is in `SCORERS`."""
     parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__.split("\n\n")[0])
     parser.add_argument("task", choices=SCORERS, help="which model to score, and how")
@@ -37,14 +37,15 @@ def main() -> int:
     parser.add_argument("--split", default="valid", help="rows to score: train, valid or test")
     parser.add_argument("--model", type=Path, help="model folder (default models/genre or models/tempo)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
-    arguments = parser.parse_args()
+    parser.add_argument("--through", type=Path, help="script that spoils each sound first: process(samples, rate, rng)")
+    chosen = parser.parse_args(arguments)
     try:
-        model = arguments.model or Path("models") / arguments.task.partition("-")[0]
-        report = SCORERS[arguments.task](model, data=arguments.data, split=arguments.split)
+        model = chosen.model or Path("models") / chosen.task.partition("-")[0]
+        report = SCORERS[chosen.task](model, data=chosen.data, split=chosen.split, through=chosen.through)
     except StreamAnalyzerError as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return error.exit_code
-    print(json.dumps(report) if arguments.json else _table(report))
+    print(json.dumps(report) if chosen.json else _table(report))
     return 0
 
 

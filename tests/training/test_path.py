@@ -87,6 +87,9 @@ def test_evaluate_reports_every_set(run: Path, data: Path) -> None:
     assert report["music, gtzan"]["windows"] == 4 * 28
     assert report["music, sounds"]["n"] == 2
     assert report["sound beside features, gtzan valid"]["n"] == 1
+    shown = report["as shown"]["gtzan"]
+    assert (shown["n"], shown["songs"]) == (1, 1), "the clip of the train list does not count"
+    assert {"by_song", "by_song_95", "over_genres"} <= set(shown["shown_at_end"])
 
 
 def test_switching_is_measured_for_every_setting(run: Path, data: Path) -> None:

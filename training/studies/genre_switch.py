@@ -217,8 +217,11 @@ def _quantile(seconds: list[float], share: float) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def evaluate(folder: Path, *, data: Path, split: str) -> dict[str, Any]:
+def evaluate(folder: Path, *, data: Path, split: str, through: Path | None = None) -> dict[str, Any]:
     """Score the int8 model in ``folder`` with each of `settings`, keyed by data set and setting."""
+    if through is not None:
+        msg = "genre-switch is measured on features, which no --through can spoil; leave it out"
+        raise ConfigError(msg)
     model = TfliteModel(folder)
     report: dict[str, Any] = {}
     for path in genre_files(data):

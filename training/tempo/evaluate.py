@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stream_analyzer.analysis.analyzer import Analyzer
 from stream_analyzer.analysis.features import SPEC
 from stream_analyzer.analysis.model import TfliteModel
 from stream_analyzer.analysis.tempo.head import TempoHead
 from stream_analyzer.analysis.tempo.output import TempoOutput
 from stream_analyzer.analysis.tempo.tracker import TempoTracker
 from stream_analyzer.errors import AudioError, ConfigError
-from stream_analyzer.offline import analyze_file
 from stream_analyzer.protocol.summary import RunningSummary
-from stream_analyzer.types import Tempo
+from stream_analyzer.types import AudioBlock, Tempo
 from training.data.dataset import last_frames
+from training.data.listening import Sound, read_sound
 from training.data.sources import audio_rows, genre_files, read_genre_file
 from training.tempo.score import octave_errors, right, scores, softmax
 
@@ -33,15 +34,22 @@ if TYPE_CHECKING:
 
 HUMAN = ("gtzan",)  # data sets whose tempo is a person's; that of the others is exact
 JOBS = 2
+SOON_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What was found in one file. ``first_right_s`` is when a right tempo was first shown; infinite if never."""
+    """What was found in one file: BPM of the whole, of the average posterior, and as shown after 10 s and at the end.
+
+    ``share`` is how much of the time a right tempo was shown, ``first_right_s`` when it first was; infinite if never.
+    """
 
     truth: float
     estimate: float
     mean: float
+    soon: float
+    end: float
+    share: float
     first_right_s: float
 
 
@@ -70,13 +78,21 @@ class Listening:
 def judge(events: list[tuple[float, Tempo]], *, truth: float, mean: float) -> Judged:
     """Sum up the tempi shown at their times in seconds."""
     summary = RunningSummary()
-    first = float("inf")
-    for time_s, tempo in events:
+    for _, tempo in events:
         summary.add(tempo)
-        if bool(right(np.array(tempo.bpm), np.array(truth))):
-            first = min(first, time_s)
+    shown = np.array([tempo.bpm for _, tempo in events])
+    correct = right(shown, np.full(len(shown), truth))
+    soon = [tempo.bpm for time_s, tempo in events if time_s <= SOON_S]
     found = summary.tempo()
-    return Judged(truth, found.bpm if found else 0.0, mean, first)
+    return Judged(
+        truth=truth,
+        estimate=found.bpm if found else 0.0,
+        mean=mean,
+        soon=soon[-1] if soon else 0.0,
+        end=float(shown[-1]) if events else 0.0,
+        share=float(correct.mean()) if events else 0.0,
+        first_right_s=min((time_s for (time_s, _), one in zip(events, correct, strict=True) if one), default=np.inf),
+    )
 
 
 def judge_features(frames: F32, model: Listening, *, rate: float, truth: float) -> Judged:
@@ -97,40 +113,48 @@ def judge_features(frames: F32, model: Listening, *, rate: float, truth: float) 
     return judge(events, truth=truth, mean=model.mean_bpm() * rate / assumed)
 
 
-def judge_audio(path: Path, model: Listening, *, truth: float) -> Judged:
-    """Run an audio file through the Analyzer."""
-    events = [
-        event for _, found in analyze_file(path, [TempoHead(model)]) for event in found if isinstance(event, Tempo)
-    ]
-    return judge([(tempo.time_s, tempo) for tempo in events], truth=truth, mean=model.mean_bpm())
+def judge_audio(path: Path, model: Listening, *, truth: float, through: Path | None = None) -> Judged:
+    """Run an audio file, or what the script ``through`` makes of it, through the Analyzer."""
+    samples, rate_hz = read_sound(Sound(path, through=through))
+    analyzer = Analyzer([TempoHead(model)])
+    events = analyzer.feed(AudioBlock(samples, rate_hz)) + analyzer.end()
+    tempi = [(event.time_s, event) for event in events if isinstance(event, Tempo)]
+    return judge(tempi, truth=truth, mean=model.mean_bpm())
 
 
 def report(judged: list[Judged]) -> dict[str, Any]:
-    """Return the metrics of one data set."""
-    truth, estimate, mean, first = (
-        np.array([getattr(one, name) for one in judged]) for name in ("truth", "estimate", "mean", "first_right_s")
+    """Return the metrics of one data set: of whole files, and of what is shown on the way."""
+    names = ("truth", "estimate", "mean", "soon", "end", "share", "first_right_s")
+    truth, estimate, mean, soon, end, share, first = (
+        np.array([getattr(one, name) for one in judged]) for name in names
     )
     median_s = float(np.median(first))
     return {
         **scores(estimate, truth, mean),
+        "shown_after_10_s": scores(soon, truth),
+        "shown_at_end": scores(end, truth),
+        "shown_over_time": float(share.mean()),
         "octave_errors": octave_errors(estimate, truth),
         "first_right_s": median_s if np.isfinite(median_s) else None,
         "never_right": int(np.isinf(first).sum()),
     }
 
 
-def evaluate(folder: Path, *, data: Path, split: str) -> dict[str, Any]:
-    """Score the int8 model in ``folder`` on the feature files and the audio manifest that ``data`` holds."""
-    judged = judge_all(folder, data=data, split=split)
+def evaluate(folder: Path, *, data: Path, split: str, through: Path | None = None) -> dict[str, Any]:
+    """Score the int8 model in ``folder`` on the feature files and the audio manifest that ``data`` holds.
+
+    ``through`` is a script that spoils each sound first: Python with ``process(samples, rate, rng)``.
+    """
+    judged = judge_all(folder, data=data, split=split, through=through)
     return {name: {"split": split, **_report_readable(found)} for name, found in judged.items()}
 
 
-def judge_all(folder: Path, *, data: Path, split: str) -> dict[str, list[Judged | str]]:
+def judge_all(folder: Path, *, data: Path, split: str, through: Path | None = None) -> dict[str, list[Judged | str]]:
     """Judge every file of ``split``, by data set; a string says why a file could not be read."""
     TfliteModel(folder)  # a model that can't be used is told here, in one line, not by a worker
     tasks: dict[str, list[tuple[Any, ...]]] = {}
-    for found in (_feature_tasks, _audio_tasks):
-        tasks |= found(data, split)
+    tasks |= _feature_tasks(data, split) if through is None else {}
+    tasks |= _audio_tasks(data, split, through)
     if not tasks:
         msg = f"no gtzan_mel*.npz and no manifest.csv with rows of split {split!r} in {data}"
         raise ConfigError(msg)
@@ -163,7 +187,7 @@ def _feature_tasks(data: Path, split: str) -> dict[str, list[tuple[Any, ...]]]:
     return tasks
 
 
-def _audio_tasks(data: Path, split: str) -> dict[str, list[tuple[Any, ...]]]:
+def _audio_tasks(data: Path, split: str, through: Path | None) -> dict[str, list[tuple[Any, ...]]]:
     try:
         folder, rows = audio_rows(data)
     except ConfigError:
@@ -172,7 +196,7 @@ def _audio_tasks(data: Path, split: str) -> dict[str, list[tuple[Any, ...]]]:
     for row in rows:
         if row["bpm"] and row["split"] in ("", split):
             name = "gtzan_audio" if row["dataset"] in HUMAN else "exact_songs"
-            tasks[name].append(("audio", folder / row["path"], float(row["bpm"])))
+            tasks[name].append(("audio", folder / row["path"], float(row["bpm"]), through))
     return tasks
 
 
@@ -192,9 +216,9 @@ def _judge(task: tuple[Any, ...]) -> Judged | str:
     match task:
         case ("features", frames, rate, truth):
             return judge_features(frames, _model, rate=rate, truth=truth)
-        case ("audio", path, truth):
+        case ("audio", path, truth, through):
             try:
-                return judge_audio(path, _model, truth=truth)
+                return judge_audio(path, _model, truth=truth, through=through)
             except AudioError as error:
                 return str(error)
     msg = f"unknown task {task[0]!r}"

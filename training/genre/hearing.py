@@ -1,0 +1,118 @@
+"""Let the served genre head hear sounds and features as streams, in worker processes.
+
+Sound goes through the whole Analyzer. What comes of a clip is every `Genre` that a listener would have seen.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from stream_analyzer.analysis.analyzer import Analyzer
+from stream_analyzer.analysis.genre.head import GenreHead
+from stream_analyzer.analysis.genre.output import Calibration, GenreOutput
+from stream_analyzer.analysis.genre.tracker import GenreTracker, is_confident
+from stream_analyzer.analysis.model import TfliteModel
+from stream_analyzer.types import AudioBlock, Genre
+from training.data.dataset import live_windows
+from training.data.listening import Sound, read_sound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from stream_analyzer.types import F32
+
+    Hear = Callable[[Iterable[F32 | Sound]], list["Heard"]]
+
+JOBS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a clip came to: the genres as they were shown, whether one was confident, the label logits."""
+
+    genres: tuple[Genre, ...]
+    confident: bool
+    logits: F32
+
+    @property
+    def windows(self) -> int:
+        """Windows that were judged."""
+        return sum(genre.state != "holding" for genre in self.genres)
+
+    @property
+    def music(self) -> int:
+        """Windows that were music."""
+        return sum(genre.state == "music" for genre in self.genres)
+
+
+class Listening:
+    """A genre model that remembers its label logits."""
+
+    def __init__(self, folder: Path) -> None:
+        """Load the model in ``folder``."""
+        self._model = TfliteModel(folder)
+        self.manifest, self.outputs = self._model.manifest, self._model.outputs
+        self._labels = len(GenreOutput.of(self.manifest).labels)
+        self._calibration = Calibration.of(self.manifest)
+        self._logits: list[F32] = []
+
+    def run(self, window: F32) -> F32:
+        """Run the model and keep what it said."""
+        logits = self._model.run(window)
+        self._logits.append(logits[: self._labels])
+        return logits
+
+    def hear(self, task: F32 | Sound) -> Heard:
+        """Hear a sound, or log-mel [frames, bands] at the model's frame rate, afresh."""
+        genres = self._hear_sound(task) if isinstance(task, Sound) else self._hear_frames(task)
+        logits, self._logits = self._logits, []
+        return Heard(
+            genres=tuple(genres),
+            confident=any(is_confident(genre, self._calibration) for genre in genres),
+            logits=np.stack(logits) if logits else np.empty((0, self._labels), np.float32),
+        )
+
+    def _hear_frames(self, clip: F32) -> Sequence[Genre]:
+        tracker, window = GenreTracker(self.manifest), self.manifest.input
+        return [
+            tracker.update(self.run(frames), time_s=end * window.every / self.manifest.feature.frames_per_second)
+            for end, frames in live_windows(clip, window)
+        ]
+
+    def _hear_sound(self, sound: Sound) -> Sequence[Genre]:
+        samples, rate_hz = read_sound(sound)
+        analyzer = Analyzer([GenreHead(self)])
+        events = analyzer.feed(AudioBlock(samples, rate_hz)) + analyzer.end()
+        return [event for event in events if isinstance(event, Genre)]
+
+
+@contextmanager
+def hearing(folder: Path) -> Iterator[Hear]:
+    """Give a function that lets the model in ``folder`` hear sounds and features, in `JOBS` processes."""
+    with get_context("spawn").Pool(JOBS, initializer=_start, initargs=(folder,)) as pool:
+
+        def hear(tasks: Iterable[F32 | Sound]) -> list[Heard]:
+            return pool.map(_hear, tasks, chunksize=4)
+
+        yield hear
+
+
+_model: Listening | None = None
+
+
+def _start(folder: Path) -> None:
+    global _model  # noqa: PLW0603 - the model of a worker process, loaded once
+    _model = Listening(folder)
+
+
+def _hear(task: Any) -> Heard:  # noqa: ANN401 - an array or a `Sound`
+    if _model is None:
+        msg = "worker was not started"
+        raise RuntimeError(msg)
+    return _model.hear(task)
