@@ -33,7 +33,7 @@ from stream_analyzer.sound.files import read_blocks
 from stream_analyzer.system.resources import DEMO_FILE, resource_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from stream_analyzer.analysis.head import Head
     from stream_analyzer.analysis.model import TfliteModel
@@ -243,12 +243,12 @@ def describe(result: dict[str, Any]) -> str:
     return "\n".join([result["machine"], *(f"{what:38}{value:>24}  {note}" for what, value, note in rows)])
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--seconds", type=float, default=60.0, help="length of the live run")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     result = measure(options.seconds)
     print(json.dumps(result) if options.json else describe(result))
 

@@ -31,7 +31,7 @@ from tests.support import pulse
 from tests.support.real_process import ROOT, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 GOALS = {"clients": 2000, "cpu": 0.20, "p99_ms": 50.0}
 COUNTS = (100, 1000, 2000)
@@ -165,13 +165,13 @@ def describe(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--seconds", type=float, default=6.0, help="length of each run")
     parser.add_argument("--clients", type=int, nargs="+", default=COUNTS, help="how many, one run each")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     result = measure(options.seconds, counts=tuple(options.clients))
     print(json.dumps(result) if options.json else describe(result))
 

@@ -21,6 +21,8 @@ import numpy as np
 from benchmarks.fanout_servers import MESSAGES_A_BATCH
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stream_analyzer.types import F64
 
 STALLED_BUFFER = 4096
@@ -74,10 +76,10 @@ class Client:
         return bool(chunk)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Connect, read until told to stop, report."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    port, count, stalled, deflate = map(int, sys.argv[1:])
+    port, count, stalled, deflate = map(int, sys.argv[1:] if arguments is None else arguments)
     idle = [Client(port, deflate=False, buffer=STALLED_BUFFER) for _ in range(stalled)]
     clients: dict[int, Client] = {}
     poll = select.epoll()

@@ -38,6 +38,8 @@ from stream_analyzer.types import EVENTS
 from tests.support.mosquitto import Mosquitto, text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stream_analyzer.protocol.encode import Message
     from stream_analyzer.types import BrokerState
 
@@ -252,14 +254,14 @@ def describe(result: dict[str, Any]) -> str:
     return "\n".join([head, *(f"{what:28}{value:>20}  {note}" for what, value, note in rows)])
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--rooms", type=int, default=50, help="analyzers at once")
     parser.add_argument("--seconds", type=float, default=20.0, help="length of each part")
     parser.add_argument("--dashboards", type=int, default=10, help="subscribers to tempo, genre and status of all")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     logging.getLogger("stream_analyzer").setLevel(logging.ERROR)  # brokers that are killed on purpose are no news
     result = measure(options.rooms, options.seconds, options.dashboards)
     print(json.dumps(result) if options.json else describe(result))

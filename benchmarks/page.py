@@ -19,6 +19,8 @@ from tests.support.real_process import ROOT, serve
 from tests.support.scripted import HELLO, SESSION, Scripted, set_so_far
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from playwright.sync_api import Browser, CDPSession, Page
 
 SIZE = {"width": 1920, "height": 1080}
@@ -120,13 +122,13 @@ def night(browser: Browser, hours: int) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print what the page costs."""
     parser = argparse.ArgumentParser(description="What the page costs, in a headless Chromium with software rendering.")
     parser.add_argument("--seconds", type=float, default=60.0, help="how long to watch the demo (default: 60)")
     parser.add_argument("--hours", type=int, default=NIGHT_H, help=f"hours of the simulated night (default: {NIGHT_H})")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     files = [path for path in (ROOT / "web").rglob("*") if path.suffix in (".html", ".css", ".js")]
     result: dict[str, Any] = {
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[0]:.1f}",

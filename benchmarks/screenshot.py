@@ -8,10 +8,13 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tests.support import chromium
 from tests.support.real_process import ROOT, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LIMIT_MS = 180_000.0
 READY = """from => document.getElementById("clock").textContent >= from
@@ -38,12 +41,12 @@ SHOTS = (
 )
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Write the pictures."""
     parser = argparse.ArgumentParser(description="Take the README's pictures of the page from the real demo.")
     parser.add_argument("--out", type=Path, default=ROOT / "docs", help="folder for the pictures (default: docs)")
     parser.add_argument("--from", dest="start", default="00:47", help="place in the demo, MM:SS (default: 00:47)")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     with chromium.launch() as browser, serve("--input", "demo") as service:
         pages = []
         for shot in SHOTS:

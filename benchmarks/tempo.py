@@ -25,7 +25,7 @@ from stream_analyzer.analysis.tempo.head import TempoHead
 from stream_analyzer.types import AudioBlock, Tempo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from stream_analyzer.types import F32
 
@@ -214,11 +214,11 @@ def _exact(rows: list[dict[str, float]]) -> int:
     return sum(abs(row["shown"] / row["bpm"] - 1.0) <= EXACT for row in rows)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run everything; print the comparison, each tempo, and how we behave otherwise."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tempo", description=__doc__.split("\n\n")[0])
     parser.add_argument("--pieces", type=int, default=1, help="of each tempo in the sweep")
-    pieces = parser.parse_args().pieces
+    pieces = parser.parse_args(arguments).pieces
     found = {}
     for name, (package, follow) in SYSTEMS.items():
         if importlib.util.find_spec(package) is None:

@@ -11,7 +11,7 @@ import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from training.nets.quant import quantization_aware, to_int8
 from training.task import Task, served
 from training.tasks import make_task
 from training.train import predictor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MODEL_FILE = "model.tflite"
 
@@ -77,19 +80,19 @@ def export(run: Path, task: Task, config: dict[str, Any], *, version: str, out: 
     return manifest
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m training.export", description=__doc__.split("\n\n")[0])
     parser.add_argument("run", type=Path, help="folder of a finished training run")
     parser.add_argument("--prepared", type=Path, default=Path("runs/data"), help="where training.prepare left its sets")
     parser.add_argument("--out", type=Path, required=True, help="model folder, e.g. models/genre")
     parser.add_argument("--version", default="1", help="version that the manifest states")
-    arguments = parser.parse_args()
-    config = json.loads((arguments.run / "config.json").read_text())
-    task = make_task(config, arguments.prepared)
-    manifest = export(arguments.run, task, config, version=arguments.version, out=arguments.out)
-    size_kib = (arguments.out / MODEL_FILE).stat().st_size / 1024.0
-    print(f"{arguments.out}: {size_kib:.0f} KiB, temperature {manifest.calibration['temperature']:.3f}")
+    options = parser.parse_args(arguments)
+    config = json.loads((options.run / "config.json").read_text())
+    task = make_task(config, options.prepared)
+    manifest = export(options.run, task, config, version=options.version, out=options.out)
+    size_kib = (options.out / MODEL_FILE).stat().st_size / 1024.0
+    print(f"{options.out}: {size_kib:.0f} KiB, temperature {manifest.calibration['temperature']:.3f}")
     for row in manifest.metrics:
         print(json.dumps(row))
 

@@ -18,7 +18,7 @@ from training.data import prepare_fma, sources
 from training.data.fma import GENRE_SETS, SUBSETS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from training.data.dataset import FrameSet
 
@@ -30,20 +30,20 @@ SETS: dict[str, Callable[[Path], FrameSet]] = {
 }
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
     parser = _parser()
-    arguments = parser.parse_args()
-    unknown = sorted(set(arguments.sets) - {*SETS, "fma"})
+    options = parser.parse_args(arguments)
+    unknown = sorted(set(options.sets) - {*SETS, "fma"})
     if unknown:
         parser.error(f"no set named {', '.join(unknown)}; there are {', '.join(SETS)} and fma")
-    if "fma" in arguments.sets and not (arguments.audio and arguments.metadata):
+    if "fma" in options.sets and not (options.audio and options.metadata):
         parser.error("fma needs --audio (unpacked fma_small.zip ... fma_full.zip) and --metadata (fma_metadata.zip)")
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    options.out.mkdir(parents=True, exist_ok=True)
     try:
-        for name in arguments.sets:
+        for name in options.sets:
             started = time.monotonic()
-            summary = _prepare_fma(arguments) if name == "fma" else _prepare(name, arguments)
+            summary = _prepare_fma(options) if name == "fma" else _prepare(name, options)
             print(f"{summary}\n  {time.monotonic() - started:.0f} s")
     except StreamAnalyzerError as error:
         print(f"prepare: {error}", file=sys.stderr)

@@ -20,7 +20,7 @@ from training.genre import report as genre
 from training.tempo import report as tempo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from matplotlib.figure import Figure
 
@@ -30,7 +30,7 @@ DPI = 80
 COLOURS = 64
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the drawing itself is `DRAWERS`."""
     parser = argparse.ArgumentParser(prog="python -m training.report", description=__doc__.split("\n\n")[0])
     parser.add_argument("task", choices=DRAWERS, help="which model to draw")
@@ -39,16 +39,16 @@ def main() -> int:
     parser.add_argument("--prepared", type=Path, default=Path("runs/data"), help="where training.prepare left its sets")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with the data files")
     parser.add_argument("--split", default="valid", help="rows to show")
-    arguments = parser.parse_args()
+    options = parser.parse_args(arguments)
     sources = Sources(
-        model=arguments.model or Path("models") / arguments.task,
-        run=arguments.run or Path("runs") / arguments.task,
-        prepared=arguments.prepared,
-        data=arguments.data,
-        split=arguments.split,
+        model=options.model or Path("models") / options.task,
+        run=options.run or Path("runs") / options.task,
+        prepared=options.prepared,
+        data=options.data,
+        split=options.split,
     )
     try:
-        for name, part in DRAWERS[arguments.task](sources):
+        for name, part in DRAWERS[options.task](sources):
             path = sources.model / f"{name}.{'md' if isinstance(part, str) else 'png'}"
             if isinstance(part, str):
                 path.write_text(part, encoding="utf-8")

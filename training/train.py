@@ -25,7 +25,7 @@ from training.task import Batch, Predict, Task, load_config
 from training.tasks import make_task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -177,7 +177,7 @@ def train(config: dict[str, Any], task: Task, out: Path) -> None:
     fit(quantized, task, Phase(**config["int8"]), seed=seed + 1, name="int8", out=out)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__.split("\n\n")[0])
     parser.add_argument("config", help="genre or tempo, whose configs are committed, or a TOML file of your own")
@@ -186,13 +186,13 @@ def main() -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override, e.g. float.steps=100"
     )
-    arguments = parser.parse_args()
-    committed = CONFIGS / f"{arguments.config}.toml"
-    path = committed if committed.exists() else Path(arguments.config)
+    options = parser.parse_args(arguments)
+    committed = CONFIGS / f"{options.config}.toml"
+    path = committed if committed.exists() else Path(options.config)
     if not path.is_file():
-        parser.error(f"no config {arguments.config!r}: say genre, tempo or the name of a TOML file")
-    config = load_config(path, arguments.set)
-    train(config, make_task(config, arguments.prepared), arguments.out or Path("runs") / path.stem)
+        parser.error(f"no config {options.config!r}: say genre, tempo or the name of a TOML file")
+    config = load_config(path, options.set)
+    train(config, make_task(config, options.prepared), options.out or Path("runs") / path.stem)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ import numpy as np
 import soundfile
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stream_analyzer.types import F32
 
 SOUND_FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
@@ -271,11 +273,11 @@ def make(out: Path, parts: tuple[Part, ...] = PARTS) -> None:
     (out / "demo.json").write_text(json.dumps(table, indent=2) + "\n")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="python -m training.music.demo", description="Make the bundled demo set.")
     parser.add_argument("--out", type=Path, default=Path("stream_analyzer"), help="folder to write to (%(default)s)")
-    make(parser.parse_args().out)
+    make(parser.parse_args(arguments).out)
 
 
 if __name__ == "__main__":

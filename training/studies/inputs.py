@@ -26,7 +26,7 @@ from training.task import load_config
 from training.train import CONFIGS, Phase, fit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 
 class InputTask(GenreTask):
@@ -78,7 +78,7 @@ def _mean(scores: list[float]) -> str:
     return f"{np.mean(scores):.3f}{each}"
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m training.studies.inputs", description=__doc__.split("\n\n")[0])
     parser.add_argument("--prepared", type=Path, default=Path("runs/data"), help="where training.prepare left its sets")
@@ -88,15 +88,15 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=600, help="of each training")
     parser.add_argument("--batch", type=int, default=48, help="windows a step")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each input")
-    arguments = parser.parse_args()
+    options = parser.parse_args(arguments)
     tf.config.threading.set_intra_op_parallelism_threads(1)
     phase = Phase(
-        arguments.steps, rate=2e-3, warmup=min(100, arguments.steps // 2), batch=arguments.batch, weight_decay=0.02,
-        average=0.99, validate_every=arguments.steps,
+        options.steps, rate=2e-3, warmup=min(100, options.steps // 2), batch=options.batch, weight_decay=0.02,
+        average=0.99, validate_every=options.steps,
     )  # fmt: skip
     try:
-        task = InputTask(load_config(CONFIGS / "genre.toml", []), arguments.prepared)
-        compare(task, arguments.out, phase=phase, seeds=list(range(1, arguments.seeds + 1)))
+        task = InputTask(load_config(CONFIGS / "genre.toml", []), options.prepared)
+        compare(task, options.out, phase=phase, seeds=list(range(1, options.seeds + 1)))
     except StreamAnalyzerError as error:
         print(f"inputs: {error}", file=sys.stderr)
         return error.exit_code

@@ -23,6 +23,8 @@ from training.tempo.score import octave_errors, peak_bpm, scores
 from training.tempo.task import GTZAN_FRAMES_PER_SECOND, clip_posteriors, valid_windows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from stream_analyzer.types import F64
 
 TEMPERATURES = (1.0, 1.5, 2.0, 3.0, 4.0)
@@ -48,16 +50,16 @@ def say(name: str, posteriors: F64, truth: F64) -> None:
     print(f"{name:40} {accuracy}, RMSE {found['rmse_bpm']:.1f}, of mean {found['rmse_mean_bpm']:.1f}, {errors}")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(
         prog="python -m training.studies.tempo_ablation", description=__doc__.split("\n\n")[0]
     )
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with the data files")
     parser.add_argument("--model", type=Path, default=Path("models/tempo"), help="model folder")
-    arguments = parser.parse_args()
-    model = TfliteModel(arguments.model)
-    clips = read_genre_file(next(path for path in genre_files(arguments.data) if path.name == "gtzan_mel.npz"))
+    options = parser.parse_args(arguments)
+    model = TfliteModel(options.model)
+    clips = read_genre_file(next(path for path in genre_files(options.data) if path.name == "gtzan_mel.npz"))
     known = np.isfinite(clips.bpm)
     train, valid = (np.flatnonzero(known & (clips.split == split)) for split in ("train", "valid"))
     bpm = clips.bpm.astype(np.float64)

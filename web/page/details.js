@@ -3,10 +3,9 @@
 
 /** @import {State} from "./state.js" */
 
+import { byId } from "./elements.js";
 import * as strings from "./strings.js";
 
-/** @param {string} id @returns {HTMLElement} */
-const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 export class Details {
   #dialog = /** @type {HTMLDialogElement} */ (byId("details"));

@@ -12,6 +12,7 @@ import { ratioOf, withRatio } from "./address.js";
 import { frequencyAxis, secondsFor, timeAxis, windows } from "./axes.js";
 import { Follower, Stream, TYPES } from "../client/client.js";
 import { Details } from "./details.js";
+import { byId } from "./elements.js";
 import { Meter } from "./meter.js";
 import { palette, RAMPS } from "./palette.js";
 import { SetSoFar } from "./set.js";
@@ -19,7 +20,7 @@ import { Spectrum } from "./spectrum.js";
 import { INITIAL, latency, reduce } from "./state.js";
 import { PAGE } from "./strings.js";
 import { decodeTimeline } from "./timeline.js";
-import { byId, View } from "./view.js";
+import { View } from "./view.js";
 
 const TEXT_EVERY_MS = 200; // words and bars: as often as anyone can read them, and to let ages grow
 const TIMELINE_EVERY_MS = 600_000; // the server's rows are thinned with age, this page's own are not

@@ -4,6 +4,7 @@
 /** @import {Row, Transition} from "./timeline.js" */
 
 import { colourOf } from "./families.js";
+import { byId } from "./elements.js";
 import * as strings from "./strings.js";
 import { leader, range, rowAt, together, transitions } from "./timeline.js";
 
@@ -15,8 +16,6 @@ const TICKS_S = [10, 30, 60, 300, 600, 1800, 3600, 7200, 14_400];
 const MOST_TICKS = 6;
 const STEPS = 60; // of the cursor across the picture
 
-/** @param {string} id @returns {HTMLElement} */
-const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 export class SetSoFar {
   #plot = byId("set-plot");

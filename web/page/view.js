@@ -6,6 +6,7 @@
 
 import { Dial } from "./dial.js";
 import { Digits } from "./digits.js";
+import { byId } from "./elements.js";
 import { colourOf } from "./families.js";
 import { age_s, situation } from "./state.js";
 import * as strings from "./strings.js";
@@ -15,13 +16,6 @@ const SPOKEN_EVERY_MS = 12_000;
 const BARS = 5;
 const CHOICES = [1 / 2, 2]; // offered even when the analyzer names none
 const RANGE_BPM = [30, 320];
-
-/** @param {string} id @returns {HTMLElement} */
-export function byId(id) {
-  const found = document.getElementById(id);
-  if (!found) throw new Error(`index.html has no element "${id}"`);
-  return found;
-}
 
 /** @param {string} id @param {string} text */
 function write(id, text) {
