@@ -17,7 +17,6 @@ from stream_analyzer.protocol.kinds import GREETINGS, NTH_MODULUS, WireEvent
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_STALE_AFTER_S = 2.0
 _MOST_WAITING = 4096  # more than a whole replay; only what runs amok sends more in that time
 
 
@@ -56,8 +55,9 @@ class Received:
 class Inbox:
     """What was read and not yet taken. Once it is too much or too old, only the newest of each kind is kept."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start empty."""
+    def __init__(self, *, stale_s: float = 2.0, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start empty; what waits for longer than ``stale_s`` is too old."""
+        self._stale_s = stale_s
         self._waiting: deque[tuple[float, Envelope | Lost, str | bytes]] = deque()
         self._clock = clock
         self._came = asyncio.Event()
@@ -67,7 +67,7 @@ class Inbox:
         """Take what was read, or that the line was lost."""
         self._waiting.append((self._clock(), item, payload))
         waited_s = self._waiting[-1][0] - self._waiting[0][0]
-        if waited_s > _STALE_AFTER_S or len(self._waiting) > _MOST_WAITING:
+        if waited_s > self._stale_s or len(self._waiting) > _MOST_WAITING:
             newest: dict[str, tuple[float, Envelope | Lost, str | bytes]] = {}
             for entry in reversed(self._waiting):
                 newest.setdefault(entry[1].kind if isinstance(entry[1], Envelope) else "lost", entry)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from websockets.asyncio.client import connect
@@ -24,16 +25,24 @@ from stream_analyzer.system.backoff import backoff_s
 
 if TYPE_CHECKING:
     import ssl as ssl_module
-    from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_HELLO_LIMIT_S = 10.0
 _PING_EVERY_S = 5.0  # a line that died without a word is found out within twice this
 _CLOSE_LIMIT_S = 1.0
 _MAX_MESSAGE = 1 << 18  # several times ten seconds of spectrum
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a subscriber waits: for an answer, before attempt n (``wait_s(n)``), and for a caller that is slow."""
+
+    answer_s: float = 10.0
+    stale_s: float = 2.0
+    wait_s: Callable[[int], float] = backoff_s
 
 
 def subscribe(
@@ -43,6 +52,7 @@ def subscribe(
     hz: float | None = None,
     token: str | None = None,
     ssl: ssl_module.SSLContext | None = None,
+    patience: Patience = Patience(),
 ) -> AsyncGenerator[Received]:
     """Follow an analyzer for as long as you iterate.
 
@@ -64,6 +74,8 @@ def subscribe(
         What the analyzer asks for when it is open to the network.
     ssl
         For ``wss://`` to an analyzer whose certificate the system does not know.
+    patience
+        How long to wait for an answer, and before the next attempt.
 
     Raises
     ------
@@ -72,7 +84,7 @@ def subscribe(
     ProtocolError
         Something else than an analyzer of this protocol version answers there.
     """
-    return _follow(Endpoint.of(url, types=types, hz=hz, token=token, ssl=ssl))
+    return _follow(Endpoint.of(url, types=types, hz=hz, token=token, ssl=ssl), patience)
 
 
 def subscribe_blocking(
@@ -82,13 +94,14 @@ def subscribe_blocking(
     hz: float | None = None,
     token: str | None = None,
     ssl: ssl_module.SSLContext | None = None,
+    patience: Patience = Patience(),
 ) -> Generator[Received]:
     """Do as `subscribe` for programs without asyncio: the same arguments, events and errors, in a plain ``for``."""
-    return _follow_blocking(Endpoint.of(url, types=types, hz=hz, token=token, ssl=ssl))
+    return _follow_blocking(Endpoint.of(url, types=types, hz=hz, token=token, ssl=ssl), patience)
 
 
-async def _follow(endpoint: Endpoint) -> AsyncGenerator[Received]:
-    subscriber = _Subscriber(endpoint)
+async def _follow(endpoint: Endpoint, patience: Patience) -> AsyncGenerator[Received]:
+    subscriber = _Subscriber(endpoint, patience)
     await subscriber.start()
     try:
         while True:
@@ -98,7 +111,7 @@ async def _follow(endpoint: Endpoint) -> AsyncGenerator[Received]:
         await subscriber.stop()
 
 
-def _follow_blocking(endpoint: Endpoint) -> Generator[Received]:
+def _follow_blocking(endpoint: Endpoint, patience: Patience) -> Generator[Received]:
     """Run the same in the loop of a thread of its own: pings are answered while the caller is busy."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="subscribe", daemon=True)
@@ -111,7 +124,7 @@ def _follow_blocking(endpoint: Endpoint) -> Generator[Received]:
         finally:
             future.cancel()  # after Ctrl-C; one that is done is not touched
 
-    subscriber = _Subscriber(endpoint)
+    subscriber = _Subscriber(endpoint, patience)
     try:
         wait_for(subscriber.start())
         while True:
@@ -126,14 +139,16 @@ def _follow_blocking(endpoint: Endpoint) -> Generator[Received]:
 class _Subscriber:
     """One caller's line. State: the task that reads, what it read and nobody took yet, and what was seen so far."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
-        self._inbox = Inbox()
+    def __init__(self, endpoint: Endpoint, patience: Patience) -> None:
+        self._endpoint, self._patience = endpoint, patience
+        self._inbox = Inbox(stale_s=patience.stale_s)
         self._follower = Follower(tells_gaps=endpoint.choice.hz is None)
         self._reader: asyncio.Task[None]
 
     async def start(self) -> None:
-        self._reader = asyncio.create_task(_keep_reading(self._endpoint, self._inbox), name="read the stream")
+        self._reader = asyncio.create_task(
+            _keep_reading(self._endpoint, self._inbox, self._patience), name="read the stream"
+        )
         self._reader.add_done_callback(lambda _: self._inbox.close())
 
     async def take(self) -> list[Received]:
@@ -149,7 +164,7 @@ class _Subscriber:
         await asyncio.gather(self._reader, return_exceptions=True)
 
 
-async def _keep_reading(endpoint: Endpoint, inbox: Inbox) -> None:
+async def _keep_reading(endpoint: Endpoint, inbox: Inbox, patience: Patience) -> None:
     """Read what comes, over as many connections as it takes. Raises only what another attempt can't mend."""
     attempt = 0
     reader = _Reader(endpoint, inbox)
@@ -158,13 +173,13 @@ async def _keep_reading(endpoint: Endpoint, inbox: Inbox) -> None:
             async with connect(
                 endpoint.address(since=reader.place),
                 **endpoint.options,
-                open_timeout=_HELLO_LIMIT_S,
+                open_timeout=patience.answer_s,
                 close_timeout=_CLOSE_LIMIT_S,
                 ping_interval=_PING_EVERY_S,
                 ping_timeout=_PING_EVERY_S,
                 max_size=_MAX_MESSAGE,
             ) as line:
-                async with asyncio.timeout(_HELLO_LIMIT_S):
+                async with asyncio.timeout(patience.answer_s):
                     reader.greet(await line.recv())
                 attempt = 0
                 while True:
@@ -172,7 +187,7 @@ async def _keep_reading(endpoint: Endpoint, inbox: Inbox) -> None:
         except (OSError, WebSocketException) as error:
             if wrong := fatal(error, endpoint):
                 raise wrong from error
-            lost = Lost(reason(error), backoff_s(attempt))
+            lost = Lost(reason(error), patience.wait_s(attempt))
         inbox.put(lost)
         attempt += 1
         await asyncio.sleep(lost.retry_s)

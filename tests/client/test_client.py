@@ -7,14 +7,14 @@ import logging
 import ssl
 import threading
 from contextlib import aclosing, closing
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
 
-from stream_analyzer.client import Gap, Lost, Received, following, subscribe, subscribe_blocking
-from stream_analyzer.client import subscriber as client
+from stream_analyzer.client import Gap, Lost, Patience, Received, subscribe, subscribe_blocking
 from stream_analyzer.errors import ConfigError, ProtocolError, StreamAnalyzerError
 from stream_analyzer.protocol.decode import decode
 from stream_analyzer.protocol.kinds import Hello, Summary
@@ -32,13 +32,30 @@ LIMIT_S = 120.0
 TOKEN = "correct-horse-battery-staple"  # noqa: S105 - a test's
 
 
+@pytest.fixture
+def waits() -> list[int]:
+    """The attempts before each wait; none waits."""
+    return []
+
+
+@pytest.fixture
+def hurry(waits: list[int]) -> Patience:
+    """Patience that waits for nothing, and notes each attempt."""
+
+    def none(attempt: int) -> float:
+        waits.append(attempt)
+        return 0.0
+
+    return Patience(wait_s=none)
+
+
 @pytest.fixture(params=["asyncio", "blocking"])
-def collect(request: pytest.FixtureRequest) -> Collect:
+def collect(request: pytest.FixtureRequest, hurry: Patience) -> Collect:
     """Subscribe until a condition holds of all that came; by either variant."""
 
     async def by_asyncio(url: str, until: Callable[[list[Received]], bool], **choice: Any) -> list[Received]:
         came: list[Received] = []
-        async with asyncio.timeout(LIMIT_S), aclosing(subscribe(url, **choice)) as stream:
+        async with asyncio.timeout(LIMIT_S), aclosing(subscribe(url, **({"patience": hurry} | choice))) as stream:
             async for received in stream:
                 came.append(received)
                 if until(came):
@@ -47,7 +64,7 @@ def collect(request: pytest.FixtureRequest) -> Collect:
 
     def blocking(url: str, until: Callable[[list[Received]], bool], **choice: Any) -> list[Received]:
         came: list[Received] = []
-        with closing(subscribe_blocking(url, **choice)) as stream:
+        with closing(subscribe_blocking(url, **({"patience": hurry} | choice))) as stream:
             for received in stream:
                 came.append(received)
                 if until(came):
@@ -61,19 +78,6 @@ def collect(request: pytest.FixtureRequest) -> Collect:
         return came
 
     return by_asyncio if request.param == "asyncio" else in_a_thread
-
-
-@pytest.fixture
-def waits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The attempts before each wait; none waits."""
-    attempts: list[int] = []
-
-    def none(attempt: int) -> float:
-        attempts.append(attempt)
-        return 0.0
-
-    monkeypatch.setattr(client, "backoff_s", none)
-    return attempts
 
 
 def count(number: int) -> Callable[[list[Received]], bool]:
@@ -269,21 +273,22 @@ async def test_a_line_gone_mad_is_given_up_and_made_anew(collect: Collect, waits
     assert waits == [0]
 
 
-async def test_a_server_that_never_greets_is_given_up(
-    collect: Collect, waits: list[int], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(client, "_HELLO_LIMIT_S", 0.2)
+async def test_a_server_that_never_greets_is_given_up(collect: Collect, waits: list[int], hurry: Patience) -> None:
     async with played(Act()) as analyzer:
-        came = await collect(analyzer.url, count(2))
+        came = await collect(analyzer.url, count(2), patience=replace(hurry, answer_s=0.2))
     assert [received.event for received in came] == [Lost("no answer in time", 0.0)] * 2
     assert waits[:2] == [0, 1]
 
 
-async def test_a_slow_taker_holds_nobody_up_and_finds_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(following, "_STALE_AFTER_S", -1.0)
+async def test_a_slow_taker_holds_nobody_up_and_finds_the_newest() -> None:
+    hasty = Patience(stale_s=-1.0)
     session = Session("aaaaaa")
     act = Act([session.hello(), *session.levels(20_000)], closes=1000)
-    async with asyncio.timeout(LIMIT_S), played(act) as analyzer, aclosing(subscribe(analyzer.url)) as stream:
+    async with (
+        asyncio.timeout(LIMIT_S),
+        played(act) as analyzer,
+        aclosing(subscribe(analyzer.url, patience=hasty)) as stream,
+    ):
         hello, first = await anext(stream), await anext(stream)
         assert events([hello, first]) == ["Hello", "Level"]
         await analyzer.ended.wait()  # it got rid of everything though nobody took it

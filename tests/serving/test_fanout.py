@@ -20,7 +20,7 @@ from stream_analyzer.protocol.kinds import SPECTRUM_HEADER
 from stream_analyzer.protocol.spectrum import merge_columns
 from stream_analyzer.serving.hub import Hub
 from stream_analyzer.serving.web import fanout as fanout_module
-from stream_analyzer.serving.web.fanout import Fanout
+from stream_analyzer.serving.web.fanout import Fanout, Limits
 from stream_analyzer.serving.web.server import Serving, WebServer
 from stream_analyzer.types import Genre, Level, Score, Spectrum, Status, Tempo
 from tests.support.real_process import ROOT
@@ -59,10 +59,10 @@ class Stream:
 
 
 @asynccontextmanager
-async def streaming(*, max_clients: int = 10) -> AsyncIterator[Stream]:
+async def streaming(limits: Limits | None = None, *, max_clients: int = 10) -> AsyncIterator[Stream]:
     encoder = Encoder(SESSION)
     hub = Hub(Message("hello", json.dumps({"type": "hello"})))
-    fanout = Fanout(encoder, max_clients=max_clients)
+    fanout = Fanout(encoder, max_clients=max_clients, limits=limits or Limits())
     with hub.subscribe(fanout):
         async with WebServer(fanout, ROOT / "web", serving=Serving("127.0.0.1", 0), answers={}).listen() as url:
             yield Stream(url.replace("http", "ws") + "ws", hub, fanout, encoder)
@@ -196,9 +196,8 @@ async def test_who_comes_back_gets_what_it_missed(validate: Callable[[dict[str, 
             assert await kinds_until(client, "status") == [("genre", 3), ("level", 4), ("tempo", 5), ("status", 6)]
 
 
-async def test_what_is_no_longer_held_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fanout_module, "HELD", 3)
-    async with streaming() as stream:
+async def test_what_is_no_longer_held_is_told() -> None:
+    async with streaming(Limits(held=3)) as stream:
         stream.publish(genre(0.1), tempo(0.1), level(0.1), level(0.2), level(0.3), level(0.4))
         await asyncio.sleep(0)
         async with stream.listen(f"?since={SESSION}.1&types=tempo,level,genre") as client:
@@ -221,9 +220,8 @@ async def test_another_session_is_told_and_greeted_like_a_newcomer(validate: Cal
             assert await kinds_until(client, "tempo") == [("tempo", 2)]
 
 
-async def test_a_long_replay_comes_in_pieces_and_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fanout_module, "_PIECE_BYTES", 1000)
-    async with streaming() as stream:
+async def test_a_long_replay_comes_in_pieces_and_whole() -> None:
+    async with streaming(Limits(piece_bytes=1000)) as stream:
         stream.publish(*(level(step / 10) for step in range(100)))
         await asyncio.sleep(0)
         async with stream.listen(f"?since={SESSION}.0") as client:
@@ -263,13 +261,13 @@ async def test_who_lags_gets_the_newest_and_the_missed_are_counted() -> None:
         assert len(seen) + 20 == published
 
 
-async def test_a_client_that_takes_nothing_is_let_go_and_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with streaming() as stream, stream.listen() as good, stream.listen(compression=None) as bad:
+async def test_a_client_that_takes_nothing_is_let_go_and_nobody_else() -> None:
+    async with (
+        streaming(Limits(stalled_s=0.3)) as stream,
+        stream.listen() as good,
+        stream.listen(compression=None) as bad,
+    ):
         bad.transport.pause_reading()
-        while not stream.fanout.counters.missed:
-            stream.hub.publish(big("level", 0))
-            await good.recv()
-        monkeypatch.setattr(fanout_module, "STALLED_AFTER_S", 0.0)
         while stream.fanout.counters.clients == 2:
             stream.hub.publish(big("level", 1))
             await good.recv()

@@ -22,7 +22,6 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from stream_analyzer.errors import ConfigError
 from stream_analyzer.protocol.encode import Encoder, Message
 from stream_analyzer.serving.web import connection as guard
-from stream_analyzer.serving.web import server as web_server
 from stream_analyzer.serving.web.access import COOKIE, Access
 from stream_analyzer.serving.web.connection import allow_files, tls_context
 from stream_analyzer.serving.web.fanout import Fanout
@@ -52,10 +51,14 @@ class Tls:
 
 
 @asynccontextmanager
-async def served(*, token: str = TOKEN, tls: Tls | None = None, per_address: int = 100) -> AsyncIterator[str]:
+async def served(
+    *, token: str = TOKEN, tls: Tls | None = None, per_address: int = 100, **limits: Any
+) -> AsyncIterator[str]:
     """Serve a stream; a good client of it must get every single message while the test lasts."""
     access = Access(token, frozenset({LISTED}))
-    serving = Serving("127.0.0.1", 0, access=access, tls=tls.server if tls else None, max_per_address=per_address)
+    serving = Serving(
+        "127.0.0.1", 0, access=access, tls=tls.server if tls else None, max_per_address=per_address, **limits
+    )
     fanout, encoder = Fanout(Encoder("abcdef"), max_clients=10), Encoder("abcdef")
     fanout.put(Message("hello", HELLO))
     server = WebServer(fanout, ROOT / "web", serving=serving, answers=ANSWERS)
@@ -153,9 +156,8 @@ async def test_text_that_is_none_ends_it() -> None:
         assert code == 1007
 
 
-async def test_who_shows_no_token_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web_server, "TOKEN_LIMIT_S", 0.05)
-    async with served() as url:
+async def test_who_shows_no_token_is_not_waited_for() -> None:
+    async with served(token_limit_s=0.05) as url:
         assert (await ended(url))[0] == 1008
 
 
@@ -213,9 +215,8 @@ async def test_a_huge_request_is_refused() -> None:
 
 
 @pytest.mark.parametrize("head", [b"", b"GET /ws HTTP/1.1\r\nHost: x\r\n", b"\x16\x03\x01"])
-async def test_a_handshake_that_is_never_finished_is_cut(monkeypatch: pytest.MonkeyPatch, head: bytes) -> None:
-    monkeypatch.setattr(web_server, "OPEN_LIMIT_S", 0.1)
-    async with served() as url, asyncio.timeout(8.0):
+async def test_a_handshake_that_is_never_finished_is_cut(head: bytes) -> None:
+    async with served(open_limit_s=0.1) as url, asyncio.timeout(8.0):
         assert await http(url, head) == b""
 
 
@@ -350,9 +351,8 @@ async def test_page_and_stream_by_tls(tls: Tls) -> None:
             await http(url, b"", tls=old)
 
 
-async def test_a_tls_handshake_that_is_never_finished_is_cut(tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(web_server, "OPEN_LIMIT_S", 0.5)
-    async with served(tls=tls) as url, asyncio.timeout(8.0):
+async def test_a_tls_handshake_that_is_never_finished_is_cut(tls: Tls) -> None:
+    async with served(tls=tls, open_limit_s=0.5) as url, asyncio.timeout(8.0):
         assert await http(url, b"\x16\x03\x01") == b""
 
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +12,7 @@ from PIL import Image
 
 from stream_analyzer.analysis.manifest import load_manifest
 from stream_analyzer.analysis.model import TfliteModel
+from tests.training.commands import command
 
 pytestmark = pytest.mark.train
 
@@ -24,20 +22,6 @@ TINY = (
     "float.validate_every=2",
     "int8.steps=2", "int8.batch=8", "int8.warmup=1", "int8.validate_every=2",
 )  # fmt: skip
-
-
-def command(*arguments: str | Path) -> str:
-    result = subprocess.run(
-        [sys.executable, "-m", *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    assert result.returncode == 0, result.stderr[-2000:]
-    return result.stdout
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +12,7 @@ import soundfile
 
 from stream_analyzer.analysis.features import SPEC
 from stream_analyzer.analysis.model import TfliteModel
+from tests.training.commands import command
 from training.data.dataset import pack, to_bytes
 from training.tempo.grid import BPM_BINS
 from training.tempo.score import octave_errors, peak_bpm, scores
@@ -26,20 +24,6 @@ TINY = (
     "net.curves=2", "net.width=4", "float.steps=3", "float.batch=4", "float.warmup=1", "float.validate_every=3",
     "int8.steps=2", "int8.batch=4", "int8.warmup=1", "int8.validate_every=2",
 )  # fmt: skip
-
-
-def command(*arguments: str | Path) -> str:
-    result = subprocess.run(
-        [sys.executable, "-m", *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    assert result.returncode == 0, result.stderr[-2000:]
-    return result.stdout
 
 
 def test_scores_follow_mir_eval() -> None:

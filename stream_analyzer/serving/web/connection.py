@@ -26,7 +26,6 @@ logger = logging.getLogger(__name__)
 
 MAX_MESSAGE = 4096
 MAX_HEAD = 16_384  # of a request; a browser's is below 2 kB
-OPEN_LIMIT_S = 5.0  # for TLS and for the request, each
 _WINDOW_S = 1.0
 _WINDOW_BYTES = 2 * MAX_MESSAGE
 _WINDOW_FRAMES = 20

@@ -32,10 +32,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-STALLED_AFTER_S = 10.0
-HELD = 1500  # messages for those who come back: about a minute
 _TOO_SLOW_LIMIT_S = 1.0
-_PIECE_BYTES = 65_536  # of a replay, at a time
 _KERNEL_BYTES = 65_536  # what waits should wait here, where newer replaces it, not in the kernel where it grows old
 _HALF_STEP_S = 0.05
 _WINDOW_BITS = 12
@@ -47,6 +44,19 @@ DEFLATE = ServerPerMessageDeflateFactory(
 )
 _SHARED = PerMessageDeflate(True, True, _WINDOW_BITS, _WINDOW_BITS)  # noqa: FBT003 - its signature
 _AGREED = f"server_max_window_bits={_WINDOW_BITS}"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much is done for clients.
+
+    ``held`` messages, about a minute, are kept for those that come back, who get ``piece_bytes`` of them at a time; a
+    client that takes nothing for ``stalled_s`` is let go.
+    """
+
+    held: int = 1500
+    piece_bytes: int = 65_536
+    stalled_s: float = 10.0
 
 
 @dataclass(slots=True)
@@ -100,11 +110,12 @@ class _Client:
     """One connection. State: what waits for it, and since when its buffer has not grown smaller."""
 
     __slots__ = (
-        "_backlog", "_counters", "_deflates", "_newest", "_stuck_bytes", "_stuck_since_s", "_transport", "connection",
+        "_backlog", "_counters", "_deflates", "_limits", "_newest", "_stuck_bytes", "_stuck_since_s", "_transport",
+        "connection",
     )  # fmt: skip
 
-    def __init__(self, connection: ServerConnection, counters: Counters) -> None:
-        self.connection, self._counters = connection, counters
+    def __init__(self, connection: ServerConnection, counters: Counters, limits: Limits) -> None:
+        self.connection, self._counters, self._limits = connection, counters, limits
         self._transport = connection.transport
         response = connection.response
         self._deflates = response is not None and _AGREED in response.headers.get("Sec-WebSocket-Extensions", "")
@@ -146,7 +157,7 @@ class _Client:
 
     def _keep(self, parcels: list[_Parcel]) -> None:
         for parcel in parcels:
-            if self._backlog and len(self._backlog) < HELD:
+            if self._backlog and len(self._backlog) < self._limits.held:
                 self._backlog.append(parcel)
                 continue
             self._counters.missed += self._newest.pop(parcel.kind, None) is not None
@@ -155,12 +166,12 @@ class _Client:
     def _moves(self, unsent: int, *, now_s: float) -> bool:
         if not self._stuck_bytes or unsent < self._stuck_bytes:
             self._stuck_bytes, self._stuck_since_s = unsent, now_s
-        return now_s - self._stuck_since_s <= STALLED_AFTER_S
+        return now_s - self._stuck_since_s <= self._limits.stalled_s
 
     def _send_waiting(self) -> None:
         piece: list[_Parcel] = []
         size = 0
-        while self._backlog and size < _PIECE_BYTES:
+        while self._backlog and size < self._limits.piece_bytes:
             piece.append(self._backlog.popleft())
             size += len(piece[-1].plain)
         if not self._backlog:
@@ -214,17 +225,17 @@ class _Feed:
 class Fanout:
     """A mailbox that sends all it gets on to its clients.
 
-    State: `hello`, the last message of each kind and the newest ``HELD`` of all, the clients by what they chose, and
+    State: `hello`, the last message of each kind and the newest of all, the clients by what they chose, and
     what was published since the last turn of the event loop.
     """
 
-    def __init__(self, encoder: Encoder, *, max_clients: int) -> None:
+    def __init__(self, encoder: Encoder, *, max_clients: int, limits: Limits = Limits()) -> None:
         """Send messages of the session of ``encoder`` to at most ``max_clients``."""
         self.counters = Counters()
-        self._encoder, self._max_clients = encoder, max_clients
+        self._encoder, self._max_clients, self._limits = encoder, max_clients, limits
         self._hello: list[_Parcel] = []
         self._last: dict[str, _Parcel] = {}
-        self._held: deque[_Parcel] = deque(maxlen=HELD)
+        self._held: deque[_Parcel] = deque(maxlen=limits.held)
         self._feeds: dict[Choice, _Feed] = {}
         self._fresh: list[_Parcel] = []
         self._leaving: set[asyncio.Task[None]] = set()
@@ -260,7 +271,7 @@ class Fanout:
     @contextmanager
     def client(self, connection: ServerConnection, wanted: Subscription) -> Iterator[None]:
         """Send to a client, while the context lasts, what it wants."""
-        client, choice = _Client(connection, self.counters), wanted.choice
+        client, choice = _Client(connection, self.counters, self._limits), wanted.choice
         client.greet(*self._greeting(wanted))
         feed = self._feeds.setdefault(choice, _Feed(choice))
         feed.clients.add(client)
@@ -302,7 +313,7 @@ class Fanout:
 
     def _let_go(self, connection: ServerConnection) -> None:
         self.counters.stalled += 1
-        logger.info("client %s took nothing for %.0f s; closed", connection.remote_address, STALLED_AFTER_S)
+        logger.info("client %s took nothing for %.0f s; closed", connection.remote_address, self._limits.stalled_s)
         task = asyncio.create_task(_close(connection), name="let a stalled client go")
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)

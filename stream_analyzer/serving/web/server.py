@@ -22,7 +22,7 @@ from stream_analyzer.errors import ConfigError, ProtocolError
 from stream_analyzer.protocol.kinds import TYPES
 from stream_analyzer.protocol.subscription import parse_subscription
 from stream_analyzer.serving.web.access import Access, Addresses
-from stream_analyzer.serving.web.connection import MAX_MESSAGE, OPEN_LIMIT_S, GuardedConnection, allow_files
+from stream_analyzer.serving.web.connection import MAX_MESSAGE, GuardedConnection, allow_files
 from stream_analyzer.serving.web.fanout import DEFLATE
 from stream_analyzer.serving.web.proxies import Proxies
 from stream_analyzer.system.address import is_loopback
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-TOKEN_LIMIT_S = 2.0  # for the first message of a client that showed no token before
 _FAREWELL_S = 3.0  # when the source has ended: time for who reads slowly to get the rest
 _STOP_S = 0.5  # when a user ends it
 _BESIDE_CLIENTS = 256  # connections: requests for pages, handshakes, clients that are leaving
@@ -68,7 +67,11 @@ _LOG_IN = "open the login link that the analyzer gave at its start"
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """Where to serve, and for whom; ``tls`` makes it https and wss."""
+    """Where to serve, and for whom; ``tls`` makes it https and wss.
+
+    A client has ``token_limit_s`` for its first message if it showed no token before, and ``open_limit_s`` for each of
+    TLS and the request.
+    """
 
     host: str
     port: int
@@ -77,6 +80,8 @@ class Serving:
     tls: ssl.SSLContext | None = None
     max_clients: int = 2000
     max_per_address: int = 100
+    token_limit_s: float = 2.0
+    open_limit_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +156,7 @@ class WebServer:
                 compression=None,
                 extensions=[DEFLATE],
                 max_size=MAX_MESSAGE,
-                open_timeout=OPEN_LIMIT_S,
+                open_timeout=self._serving.open_limit_s,
                 close_timeout=_FAREWELL_S,
                 server_header=None,
             )
@@ -244,7 +249,7 @@ class WebServer:
         """Wait for the token of a client that has not shown it yet, and see that there is room."""
         if connection.request is None or self._judge(connection.request) != "good":
             try:
-                async with asyncio.timeout(TOKEN_LIMIT_S):
+                async with asyncio.timeout(self._serving.token_limit_s):
                     shown = self._access.judge_message(await connection.recv())
             except TimeoutError:
                 shown = False
