@@ -76,7 +76,8 @@ def mqtt_sink(settings: Settings, heads: Sequence[Head]) -> MqttSink | None:
     """Return what publishes the events of ``heads`` to a broker, if one is set."""
     if not settings.mqtt:
         return None
-    from stream_analyzer.serving.mqtt.sink import MqttSink, host_node, tls_context  # noqa: PLC0415 - costs 61 ms
+    from stream_analyzer.serving.mqtt.sink import MqttSink, host_node  # noqa: PLC0415 - costs 61 ms
+    from stream_analyzer.serving.mqtt.tls import tls_context  # noqa: PLC0415
 
     files = {"ca": settings.mqtt_ca, "certificate": settings.mqtt_cert, "key": settings.mqtt_key}
     return MqttSink(

@@ -70,7 +70,8 @@ async def run(
     hub = Hub(encoder.encode(hello))
     queue, fanout = BlockQueue(), Fanout(encoder, max_clients=serving.max_clients)
     broker = mqtt.broker_state if mqtt else lambda: "none"
-    publisher = Publisher(queue, hub, encoder, history, fanout.counters, broker=broker)
+    refusal = mqtt.broker_refusal if mqtt else str
+    publisher = Publisher(queue, hub, encoder, history, fanout.counters, broker=broker, refusal=refusal)
     monitor = Monitor(queue, fanout.counters, publisher, broker=broker, types=hello.types)
 
     def greet(changed: SourceInfo) -> None:

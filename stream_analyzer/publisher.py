@@ -43,10 +43,14 @@ class Publisher:
         counters: Counters,
         *,
         broker: Callable[[], BrokerState],
+        refusal: Callable[[], str] = str,
     ) -> None:
-        """Publish what comes of the sound in ``queue``; ``counters`` tell of the clients, ``broker`` of the broker."""
+        """Publish what comes of the sound in ``queue``; ``counters`` tell of the clients, ``broker`` of the broker.
+
+        ``refusal`` tells what the broker does not take.
+        """
         self._queue, self._hub, self._encoder, self._history = queue, hub, encoder, history
-        self._counters, self._broker = counters, broker
+        self._counters, self._broker, self._refusal = counters, broker, refusal
         self._summary = RunningSummary()
         self.status: Status | None = None
         self.turned_s = time.monotonic()
@@ -85,6 +89,7 @@ class Publisher:
             missed=self._counters.missed,
             stalled=self._counters.stalled,
             broker=self._broker(),
+            broker_refusal=self._refusal(),
             demo=self._encoder.demo,
         )
         return self.status

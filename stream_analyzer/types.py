@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # a subscriber reads these types without numpy
 State = Literal["starting", "warming", "live", "silent", "degraded", "device_lost", "ended"]
 SourceKind = Literal["device", "file", "demo", "stdin"]
 Silence = Literal["none", "quiet", "zeros", "elsewhere"]
-BrokerState = Literal["none", "down", "up", "clash"]
+BrokerState = Literal["none", "down", "up", "refused", "clash"]
 TempoRange = tuple[float, float]  # lowest and highest BPM
 TempoState = Literal["searching", "locked", "holding", "unsteady"]
 GenreState = Literal["searching", "music", "holding", "not_music"]
@@ -140,7 +140,8 @@ class Status:
     The pipeline fills in ``lag_s``, the audio that waits to be analysed, ``latency_s``, the time from a sample's
     arrival to the message that it led to, ``clients``, who listens, ``missed``, the messages that clients which lagged
     did not get, ``stalled``, the clients that were closed because they took nothing, and ``broker``, how things stand
-    with the MQTT broker. ``demo`` says that this is the bundled demo set and no live sound.
+    with the MQTT broker; ``broker_refusal`` names a topic that it does not take, and why.
+    ``demo`` says that this is the bundled demo set and no live sound.
     ``silence`` tells kinds of silence apart: exact zeros, mere quiet, or sound elsewhere, on the channel ``sound_on``.
     ``lost_s`` is the audio that never arrived; ``nonfinite`` the samples that were NaN or infinite and became silence.
     """
@@ -162,6 +163,7 @@ class Status:
         default=0.0, digits=3, metric=Metric("latency_seconds", "From a sample's arrival to its message.")
     )
     broker: BrokerState = "none"
+    broker_refusal: str = ""
     demo: bool = described(
         default=False, osc_alone="demo", metric=Metric("demo", "1 while the demo set plays, and no live sound.")
     )

@@ -41,7 +41,7 @@ class Encoder:
     """Encodes the events of one session. State: the sequence number of all messages, and the count of each kind."""
 
     def __init__(self, session: str, *, demo: bool = False) -> None:
-        """Start ``session`` at message 1; what is for one connection, as `hello`, is 0. All of the ``demo`` are marked."""
+        """Start ``session`` at message 1; greetings, such as `hello`, are 0. All of the ``demo`` are marked."""
         self.session, self.demo = session, demo
         self._seq = 0
         self._counts: Counter[str] = Counter()

@@ -14,7 +14,8 @@ import pytest
 import trustme
 
 from stream_analyzer.errors import ConfigError
-from stream_analyzer.serving.mqtt.sink import host_node, tls_context
+from stream_analyzer.serving.mqtt.sink import host_node
+from stream_analyzer.serving.mqtt.tls import tls_context
 from stream_analyzer.types import Spectrum
 from tests.support.mosquitto import PASSWORD, Mosquitto, Subscriber, kept, says, why_not
 from tests.support.publishing import EVENTS, GENRE, STATUS, Analyzer, following, is_up, seen, state, tempo

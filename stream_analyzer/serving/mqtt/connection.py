@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from paho.mqtt.client import Client as PahoClient
-    from paho.mqtt.client import ConnectFlags
+    from paho.mqtt.client import ConnectFlags, DisconnectFlags
     from paho.mqtt.properties import Properties
     from paho.mqtt.reasoncodes import ReasonCode
 
@@ -25,10 +25,11 @@ _PACKET_EXTRA = 16  # bytes around topic and payload, at most
 
 
 class Connection(Client):
-    """State: the largest packet that the broker takes, and why it refused the message before."""
+    """State: the largest packet that the broker takes, why it refused the last message, and what it said on leaving."""
 
     largest_packet: int | None = None
     refusal = ""
+    parting = ""
 
     async def offer(self, topic: str, payload: str | bytes, *, confirmed: bool, retain: bool) -> str:
         """Publish; return why the broker does not take it, or nothing. One at a time, or the answers are mixed up."""
@@ -68,6 +69,30 @@ class Connection(Client):
     ) -> None:
         self.largest_packet = getattr(properties, "MaximumPacketSize", None)
         super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_publish(
+        self,
+        client: PahoClient,
+        userdata: Any,  # noqa: ANN401
+        mid: int,
+        reason_code: ReasonCode,
+        properties: Properties,
+    ) -> None:
+        if reason_code.is_failure:
+            self.refusal = str(reason_code)
+        super()._on_publish(client, userdata, mid, reason_code, properties)
+
+    def _on_disconnect(
+        self,
+        client: PahoClient,
+        userdata: Any,  # noqa: ANN401
+        flags: DisconnectFlags,
+        reason_code: ReasonCode,
+        properties: Properties | None = None,
+    ) -> None:
+        if flags.is_disconnect_packet_from_server:
+            self.parting = str(reason_code)
+        super()._on_disconnect(client, userdata, flags, reason_code, properties)
 
     def _on_socket_register_write(
         self,

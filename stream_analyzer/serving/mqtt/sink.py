@@ -11,23 +11,22 @@ import logging
 import re
 import secrets
 import socket
-import ssl
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from aiomqtt import MqttError, Will
+from aiomqtt import MqttError, ProtocolVersion, Will
 
-from stream_analyzer.errors import ConfigError
 from stream_analyzer.serving.hub import Newest
 from stream_analyzer.serving.mqtt.connection import Connection
 from stream_analyzer.serving.mqtt.discovery import discovery
+from stream_analyzer.serving.mqtt.refusals import Refusals
 from stream_analyzer.system.backoff import backoff_s
 from stream_analyzer.types import EVENTS
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterable
-    from pathlib import Path
 
     from stream_analyzer.kinds import Described
     from stream_analyzer.serving.hub import Hub
@@ -45,6 +44,7 @@ _CLASH_S = 5.0
 _SESSION = re.compile(r'"session": ?"([0-9a-f]{6})"')
 _NOISE = re.compile(r"\[[^]]*\] ?| \(_ssl\.c:\d+\)")
 _TIMED_OUT = "Operation timed out"
+_TOO_NEW = "Unsupported protocol version"
 _HINTS = {
     "certificate verify failed": "is mqtt_ca the authority that signed the broker's certificate, for this name?",
     _TIMED_OUT: "does it speak TLS, and want a client certificate, or not?",
@@ -55,7 +55,10 @@ _HINTS = {
 
 
 class MqttSink:
-    """Publishes to one broker, and connects anew when it must. State: the connection, and when a namesake was seen."""
+    """Publishes to one broker, and connects anew when it must.
+
+    State: the connection and its protocol, what the broker refuses, and when a namesake was seen.
+    """
 
     def __init__(
         self,
@@ -81,6 +84,12 @@ class MqttSink:
             if discovery_prefix
             else None
         )
+        self._protocol = ProtocolVersion.V5
+        self._refusals = Refusals()
+        self._sending = asyncio.Lock()
+        self._under_way = ""
+        self._taken: set[str] = set()
+        self._reads_itself = False
         self._connected = False
         self._told = ""
         self._clash_until_s = 0.0
@@ -89,25 +98,38 @@ class MqttSink:
         """Tell how things stand with the broker."""
         if not self._connected:
             return "down"
-        return "clash" if time.monotonic() < self._clash_until_s else "up"
+        if time.monotonic() < self._clash_until_s:
+            return "clash"
+        return "refused" if str(self._refusals) else "up"
+
+    def broker_refusal(self) -> str:
+        """Tell which topic the broker refuses, and why."""
+        return str(self._refusals) if self._connected else ""
 
     async def follow(self, hub: Hub) -> None:
         """Publish what ``hub`` gives until it closes, through any number of connections."""
         attempt = 0
         while True:
             begun_s = time.monotonic()
-            client = self._client()
+            client, greeted = self._client(), False
             try:
                 async with client:
+                    greeted = True
                     await self._publish(client, hub)
             except* MqttError as group:
-                reason = _reason(group, broke=self._connected)
+                reason = _reason(group, client, greeted=greeted)
             else:
                 return
             finally:
                 self._connected = False
                 client.retrieve()
             _heed_cancellation()
+            if not greeted and (_TOO_NEW in reason or _TIMED_OUT in reason):  # some older brokers say nothing
+                newest = self._protocol is ProtocolVersion.V5
+                self._protocol = ProtocolVersion.V311 if newest else ProtocolVersion.V5
+                if newest and _TOO_NEW in reason:
+                    continue
+            self._learn_from_break()
             self._tell(f"is away: {reason}; trying again", logging.WARNING)
             if time.monotonic() - begun_s > _STEADY_S:
                 attempt = 0
@@ -126,6 +148,7 @@ class MqttSink:
             keepalive=_KEEP_ALIVE_S,
             timeout=_ANSWER_LIMIT_S,
             tls_context=self._tls,
+            protocol=self._protocol,
             logger=logger.getChild("client"),
         )
 
@@ -133,6 +156,8 @@ class MqttSink:
         """Publish from now on. The box begins with the last message of each kind, whatever was missed before."""
         with hub.subscribe(Newest("hello", *self._passing, *self._retained)) as box:
             (hello, *waiting) = await box.take()
+            self._taken = set()
+            await self._subscribe(client)
             async with asyncio.TaskGroup() as tasks:
                 watcher = tasks.create_task(self._watch(client, hello.session), name="watch own topics")
                 try:
@@ -149,7 +174,7 @@ class MqttSink:
                     watcher.cancel()
                     client.timeout = _FAREWELL_S
                     with suppress(MqttError):  # then the broker says it: it holds the will
-                        await self._send(client, self._availability, OFFLINE)
+                        await client.offer(self._availability, OFFLINE, confirmed=True, retain=True)
 
     async def _introduce(self, client: Connection, known: set[str]) -> None:
         """Say who is here, and take back what an earlier session has left and this one does not know yet."""
@@ -163,20 +188,63 @@ class MqttSink:
 
     async def _send(self, client: Connection, topic: str, payload: str | bytes, *, keep: bool = True) -> None:
         """Publish; what the broker keeps it confirms too, so that nothing piles up before one that hangs."""
-        await client.publish(topic, payload, qos=int(keep), retain=keep)
+        if self._refusals.leaves_out(topic):
+            return
+        async with self._sending:
+            self._under_way = "" if topic in self._taken else topic
+            refusal = await client.offer(topic, payload, confirmed=keep, retain=keep)
+            self._under_way = ""
+            self._taken.add(topic)
+        if keep and self._refusals.answered(topic, refusal or self._unseen(topic)):
+            self._tell_refusal(topic)
+        if keep and payload and not refusal and self._reads_itself:
+            self._refusals.wait_for_echo(topic)
+        for missing in self._refusals.missing():
+            self._tell_refusal(missing)
         _heed_cancellation()
 
+    def _unseen(self, topic: str) -> str:
+        """Return what was wrong with a topic where no answer says that it is right: before MQTT 5 only an echo does."""
+        return self._refusals.reason(topic) if self._reads_itself else ""
+
+    async def _subscribe(self, client: Connection) -> None:
+        """Ask for our own topics: where a will that comes late and namesakes speak, and before MQTT 5 for echoes."""
+        topics = {self._availability: 1, f"{self._base}/status": 0}
+        if self._protocol is ProtocolVersion.V311:  # it has no reasons: only what comes back has been taken
+            topics |= {f"{self._base}/{kind}": 1 for kind in self._retained}
+            topics |= {self._discovery[0]: 1} if self._discovery else {}
+        codes = await client.subscribe(list(topics.items()))
+        refused = [topic for topic, code in zip(topics, codes, strict=True) if getattr(code, "is_failure", False)]
+        self._reads_itself = self._protocol is ProtocolVersion.V311 and not refused
+        if refused:
+            logger.warning("MQTT broker %s lets nobody read %s; namesakes go unnoticed", self._address, refused[0])
+
     async def _watch(self, client: Connection, ours: str) -> None:
-        """Follow our own topics: a will that comes late, and a namesake, speak there too."""
-        await client.subscribe([(self._availability, 1), (f"{self._base}/status", 0)])
+        """Follow our own topics."""
+        status = f"{self._base}/status"
         async for message in client.messages:
-            if message.topic.value == self._availability:
+            topic = message.topic.value
+            if not message.retain and self._refusals.came_back(topic):
+                self._tell_refusal(topic)
+            if topic == self._availability:
                 if message.payload == OFFLINE.encode():
                     await self._send(client, self._availability, ONLINE)
-            elif not message.retain and _session(message.payload) not in ("", ours):
+            elif topic == status and not message.retain and _session(message.payload) not in ("", ours):
                 if self.broker_state() != "clash":
                     logger.warning("another analyzer publishes as node %s; give each a --node of its own", self._node)
                 self._clash_until_s = time.monotonic() + _CLASH_S
+
+    def _learn_from_break(self) -> None:
+        """Leave out what broke the line, if one message did."""
+        topic, self._under_way = self._under_way, ""
+        if self._refusals.broke(topic):
+            self._tell_refusal(topic)
+
+    def _tell_refusal(self, topic: str) -> None:
+        if reason := self._refusals.reason(topic):
+            logger.warning("MQTT broker %s refuses %s: %s", self._address, topic, reason)
+        else:
+            logger.warning("MQTT broker %s takes %s again", self._address, topic)
 
     def _tell(self, text: str, level: int) -> None:
         """Log how things stand, when that has changed."""
@@ -198,45 +266,17 @@ def _session(payload: object) -> str:
     return found[1] if found else ""
 
 
-def _reason(group: ExceptionGroup[MqttError], *, broke: bool) -> str:
-    """Say in a few words what is wrong and, for a connection that could not be made, what might help."""
+def _reason(group: ExceptionGroup[MqttError], client: Connection, *, greeted: bool) -> str:
+    """Say in a few words what is wrong and, where the broker has not even greeted, what might help."""
     error: BaseException = group
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     text = _NOISE.sub("", str(error)).rstrip(".")
-    if broke:
-        return text if _TIMED_OUT in text else "the connection broke"
+    if greeted:
+        parting = f": {client.parting}" if client.parting else ""
+        return text if _TIMED_OUT in text else f"the connection broke{parting}"
     hint = next((hint for part, hint in _HINTS.items() if part in text), "")
     return f"{text} ({hint})" if hint else text
-
-
-def tls_context(*, ca: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext:
-    """Return what a TLS connection is checked and, with a client certificate, introduced by.
-
-    Raises
-    ------
-    ConfigError
-        A file is no PEM certificate or key, or they don't belong together.
-    """
-    try:
-        context = ssl.create_default_context(cafile=ca)
-    except (OSError, ssl.SSLError) as error:
-        msg = f"mqtt_ca = {str(ca)!r} can't be used: {_NOISE.sub('', str(error))}; it must hold PEM certificates"
-        raise ConfigError(msg) from error
-    if certificate:
-        try:
-            context.load_cert_chain(certificate, key, password=_no_password)
-        except (OSError, ssl.SSLError) as error:
-            what = f"mqtt_cert = {str(certificate)!r}" + (f", mqtt_key = {str(key)!r}" if key else "")
-            reason = _NOISE.sub("", str(error))
-            msg = f"{what} can't be used: {reason}; they must be PEM files that belong together, the key unencrypted"
-            raise ConfigError(msg) from error
-    return context
-
-
-def _no_password() -> str:
-    """Answer for the terminal, where OpenSSL would ask for a password and wait."""
-    return ""
 
 
 def host_node() -> str:
