@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # a subscriber reads these types without numpy
     F64 = npt.NDArray[np.float64]
     U8 = npt.NDArray[np.uint8]
 
-State = Literal["starting", "warming", "live", "silent", "degraded", "device_lost", "ended"]
+State = Literal["starting", "warming", "live", "cancelling", "silent", "steady", "degraded", "device_lost", "ended"]
 SourceKind = Literal["device", "file", "demo", "stdin"]
 Silence = Literal["none", "quiet", "zeros", "elsewhere"]
 BrokerState = Literal["none", "down", "up", "refused", "clash"]

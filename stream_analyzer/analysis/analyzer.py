@@ -14,7 +14,9 @@ import numpy as np
 from stream_analyzer.analysis.features import SPEC, StreamingLogMel
 from stream_analyzer.analysis.head import Step
 from stream_analyzer.analysis.level import SILENCE_DBFS, measure_level
-from stream_analyzer.analysis.resample import Resampler, mix, pick_channels
+from stream_analyzer.analysis.mixing import Mixer
+from stream_analyzer.analysis.movement import Movement
+from stream_analyzer.analysis.resample import Resampler, pick_channels
 from stream_analyzer.analysis.silence import SilenceCauses, explain
 from stream_analyzer.analysis.steps import STEPS_PER_SECOND, Steps
 from stream_analyzer.types import SPECTRUM_CEIL_DB, SPECTRUM_FLOOR_DB, AudioBlock, Silence, Spectrum, State, Status
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stream_analyzer.analysis.head import Head
+    from stream_analyzer.analysis.movement import Steady
     from stream_analyzer.kinds import Described
     from stream_analyzer.types import F32, U8
 
@@ -30,7 +33,10 @@ GAP_FILLED_S = 0.5
 LOUDEST = 1e4  # 80 dB above full scale: no sound, and its power would overflow float32
 SILENT_AFTER_STEPS = 10
 FORGET_AFTER_STEPS = 30
-_DETAIL: dict[State, str] = {"degraded": "sound was lost; predictions may suffer until it has left the window"}
+_DETAIL: dict[State, str] = {
+    "degraded": "sound was lost; predictions may suffer until it has left the window",
+    "cancelling": "the channels cancel each other: one may be inverted; the strongest is heard alone",
+}
 _NO_SILENCE: Silence = "none"
 
 
@@ -42,6 +48,7 @@ class Analyzer:
         self._heads, self._channel = tuple(heads), channel
         wanted = dict.fromkeys((SPEC, *(spec for head in heads for spec in head.features)))
         self._log_mels = {spec: StreamingLogMel(spec) for spec in wanted}
+        self._mixer, self._movement = Mixer(), Movement()
         self._longest_window_s = max((head.window_s for head in heads), default=0.0)
         self._causes = SilenceCauses()
         self.reset()
@@ -99,6 +106,7 @@ class Analyzer:
     def _open(self, rate_hz: int, channels: int, *, start_s: float) -> Steps:
         """Start an unbroken stretch of sound."""
         self._start_afresh()
+        self._mixer.reset()
         self._resamplers = {rate: Resampler(rate_hz, rate) for rate in {s.sample_rate_hz for s in self._log_mels}}
         for log_mel in self._log_mels.values():
             log_mel.reset()
@@ -107,12 +115,14 @@ class Analyzer:
 
     def _start_afresh(self) -> None:
         self._heard = False
+        self._steady: Steady | None = None
         self._quiet_steps = 0
         self._causes.reset()
         self._degraded_until_s = 0.0
         self._forget()
 
     def _forget(self) -> None:
+        self._movement.reset()
         for head in self._heads:
             head.reset()
 
@@ -125,20 +135,23 @@ class Analyzer:
 
     def _analyse(self, samples: F32, *, rate_hz: int, time_s: float) -> list[Described]:
         """Analyse the step that ends at ``time_s``: [n, channels], those that are heard first, then all if more are."""
-        heard = samples[:, : self._heard_channels]
-        level = measure_level(heard, time_s=time_s)
+        channels = samples[:, : self._heard_channels]
+        heard = self._mixer.push(channels)
+        level = measure_level(channels, heard, time_s=time_s)
         if level.rms_dbfs < SILENCE_DBFS:
             self._quiet_steps += 1
-            self._causes.look(heard, samples[:, self._heard_channels :] if samples.shape[1] > heard.shape[1] else heard)
+            others = samples[:, self._heard_channels :]
+            self._causes.look(channels, others if others.shape[1] else channels)
         else:
             self._listen()
-        mono = mix(heard)
-        resampled = {rate: resampler.push(mono) for rate, resampler in self._resamplers.items()}
+        resampled = {rate: resampler.push(heard) for rate, resampler in self._resamplers.items()}
         frames = {spec: log_mel.push(resampled[spec.sample_rate_hz]) for spec, log_mel in self._log_mels.items()}
+        self._watch(frames[SPEC])
         events: list[Described] = [level]
         if len(frames[SPEC]):
             events.append(Spectrum(time_s=time_s, levels=spectrum_levels(frames[SPEC])))
-        step = Step(time_s, heard, rate_hz, level, silent=self._silent, frames=frames)
+        idle = self._silent or self._steady is not None
+        step = Step(time_s, channels, rate_hz, level, idle=idle, frames=frames)
         for head in self._heads:
             events += head.hear(step)
         self._analysed += 1
@@ -152,6 +165,14 @@ class Analyzer:
         self._quiet_steps = 0
         self._causes.reset()
 
+    def _watch(self, frames: F32) -> None:
+        """Note whether the spectrum moves; what stood still before it does was no music, and says nothing of it."""
+        self._movement.push(frames)
+        steady = self._movement.steady
+        if self._steady and not steady:
+            self._forget()
+        self._steady = steady
+
     @property
     def _silent(self) -> bool:
         return self._quiet_steps >= SILENT_AFTER_STEPS
@@ -159,17 +180,21 @@ class Analyzer:
     def _sound_state(self, time_s: float) -> State:
         if self._silent:
             return "silent"
+        if self._steady:
+            return "steady"
         if time_s < self._degraded_until_s:
             return "degraded"
-        if all(head.ready for head in self._heads):
-            return "live"
-        return "warming" if self._heard else "starting"
+        if not all(head.ready for head in self._heads):
+            return "warming" if self._heard else "starting"
+        return "live" if self._mixer.alone is None else "cancelling"
 
     def _change_state(self, state: State, *, time_s: float, detail: str = "") -> list[Described]:
         """Return a status when the state changes, and each second."""
         causes = self._causes
         silence, sound_on = (causes.cause, causes.sound_on) if state == "silent" else (_NO_SILENCE, None)
         detail = detail or (explain(silence, sound_on) if state == "silent" else _DETAIL.get(state, ""))
+        if state == "steady":
+            detail = f"only a {self._steady} that does not move: no music"
         if (state, detail) == self._state and self._analysed % STEPS_PER_SECOND:
             return []
         self._state = (state, detail)

@@ -22,14 +22,15 @@ class Step:
     """One step of sound as heads see it, which ends at ``time_s`` on the sample clock.
 
     ``samples`` [n, channels] at ``rate_hz`` are the sound as it came; ``frames`` holds the log-mel frames [n, bands]
-    that it completed, by feature definition. ``silent`` is true once silence has lasted for a second.
+    that it completed, by feature definition. ``idle`` is true while there is nothing to judge: silence that has lasted
+    for a second, or a sound whose spectrum does not move.
     """
 
     time_s: float
     samples: F32
     rate_hz: int
     level: Level
-    silent: bool
+    idle: bool
     frames: Mapping[FeatureSpec, F32]
 
 

@@ -17,10 +17,13 @@ _FULL_SCALE = 32766.0 / 32768.0
 _CLIPPED_SAMPLES = 3
 
 
-def measure_level(samples: F32, *, time_s: float) -> Level:
-    """Measure [n, channels] samples: RMS over all, peak of any; clipping is three or more samples at full scale."""
+def measure_level(samples: F32, heard: F32, *, time_s: float) -> Level:
+    """Measure a step: RMS of what is analysed of it, ``heard`` [n]; peak and clipping of the ``samples`` [n, channels].
+
+    A constant is no sound, so the RMS is about the mean. Clipping is three or more samples at full scale.
+    """
     magnitude = np.abs(samples)
-    rms = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
+    rms = float(np.std(heard, dtype=np.float64))
     return Level(
         time_s=time_s,
         rms_dbfs=_dbfs(rms),

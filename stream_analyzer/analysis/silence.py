@@ -31,7 +31,7 @@ class SilenceCauses:
     def look(self, heard: F32, channels: F32) -> None:
         """Take a silent step: what is ``heard`` of it [n, heard], and every channel of the source [n, channels]."""
         self._zeros = 0 if heard.any() else self._zeros + 1
-        rms = np.sqrt(np.mean(np.square(np.nan_to_num(channels), dtype=np.float64), axis=0))
+        rms = np.std(np.nan_to_num(channels), axis=0, dtype=np.float64)  # a constant is no sound
         before = self._loudness
         faded = np.zeros_like(rms) if before is None or before.shape != rms.shape else before * _FADE
         self._loudness = np.maximum(rms, faded)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from stream_analyzer.sound.queue import BlockQueue
     from stream_analyzer.types import F32
 
-_READY: frozenset[State] = frozenset({"live", "silent", "degraded"})
+_READY: frozenset[State] = frozenset({"live", "cancelling", "silent", "steady", "degraded"})
 _HUNG_AFTER_S = 10.0
 _PREFIX = "stream_analyzer_"
 _BUCKETS_S = (0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)

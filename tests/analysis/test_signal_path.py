@@ -57,15 +57,15 @@ def test_steps_of_an_odd_rate_do_not_drift() -> None:
 
 def test_level_of_a_full_scale_sine() -> None:
     sine = np.sin(2.0 * np.pi * 441.0 * np.arange(4410) / 44_100).astype(np.float32)[:, None]
-    level = measure_level(sine, time_s=0.1)
+    level = measure_level(sine, sine[:, 0], time_s=0.1)
     assert level.rms_dbfs == pytest.approx(-3.01, abs=0.01)
     assert level.peak_dbfs == pytest.approx(0.0, abs=0.01)
-    assert not measure_level(0.9 * sine, time_s=0.1).clipping
-    assert measure_level(np.clip(2.0 * sine, -1.0, 1.0), time_s=0.1).clipping
+    assert not measure_level(0.9 * sine, 0.9 * sine[:, 0], time_s=0.1).clipping
+    assert measure_level(np.clip(2.0 * sine, -1.0, 1.0), np.clip(2.0 * sine, -1.0, 1.0)[:, 0], time_s=0.1).clipping
 
 
 def test_level_of_silence_is_finite() -> None:
-    level = measure_level(np.zeros((100, 2), np.float32), time_s=0.1)
+    level = measure_level(np.zeros((100, 2), np.float32), np.zeros((100, 2), np.float32)[:, 0], time_s=0.1)
     assert (level.rms_dbfs, level.peak_dbfs, level.clipping) == (FLOOR_DBFS, FLOOR_DBFS, False)
 
 

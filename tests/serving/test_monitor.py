@@ -149,7 +149,10 @@ def test_an_analysis_that_hangs_is_neither_healthy_nor_ready() -> None:
     assert answers("live", idle_s=60.0) == (503, 503)
     assert answers(None, idle_s=1.0) == (200, 503)
     for state in get_args(State):
-        assert answers(state, idle_s=1.0) == (200, 200 if state in ("live", "silent", "degraded") else 503)
+        assert answers(state, idle_s=1.0) == (
+            200,
+            200 if state in ("live", "cancelling", "silent", "steady", "degraded") else 503,
+        )
 
 
 async def test_two_monitors_share_nothing() -> None:

@@ -81,6 +81,7 @@ def test_page_says_that_the_service_is_gone_and_comes_back_by_itself(page: Page)
         ("device_lost", "Device lost", "Check the cable"),
         ("silent", "Too quiet", "Turn the input up"),
         ("degraded", "Audio dropped", "settle"),
+        ("cancelling", "Channels cancel", "One channel is inverted"),
         ("ended", "Ended", "Start the analyzer again"),
         ("warming", "Listening", "after 4\u00a0s of sound"),
         ("starting", "Starting", "Opening the sound"),
@@ -93,6 +94,13 @@ def test_each_state_says_what_to_do(page: Page, scripted: Scripted, key: str, ti
     words = until_situation(page, key)
     assert title in words
     assert advice in words
+
+
+@pytest.mark.parametrize(("sound", "title"), [("hum", "Only a hum"), ("tone", "Only a tone"), ("noise", "Only noise")])
+def test_what_does_not_move_is_named(page: Page, scripted: Scripted, sound: str, title: str) -> None:
+    scripted.send_all()
+    scripted.send("status", status("steady") | {"detail": f"only a {sound} that does not move: no music"})
+    assert title in until_situation(page, sound)
 
 
 def test_clipping_and_speech_are_said(page: Page, scripted: Scripted) -> None:

@@ -13,7 +13,7 @@
  * @typedef {{label: string, confidence: number, state: GenreState, age_s: number, music: number, top: Score[], sub_genre: Score | null}} Genre the label is "" while nothing but not_music was heard
  * @typedef {{rms_dbfs: number, peak_dbfs: number, clipping: boolean}} Level
  * @typedef {"none" | "quiet" | "zeros" | "elsewhere"} Silence
- * @typedef {"starting" | "warming" | "live" | "silent" | "degraded" | "device_lost" | "ended"} SourceState
+ * @typedef {"starting" | "warming" | "live" | "cancelling" | "silent" | "steady" | "degraded" | "device_lost" | "ended"} SourceState
  * @typedef {{state: SourceState, detail: string, lag_s: number, lost_s: number, nonfinite: number, clients: number, latency_s: number,
  *   silence: Silence, sound_on: number | null}} Status
  * @typedef {{name: string, version: string, task: string, window_s: number, first_s: number}} Model
@@ -43,7 +43,7 @@ const SPECTRUM = 1;
 const HEADER_BYTES = 24;
 const TEMPO_STATES = ["searching", "locked", "holding", "unsteady"];
 const GENRE_STATES = ["searching", "music", "holding", "not_music"];
-const SOURCE_STATES = ["starting", "warming", "live", "silent", "degraded", "device_lost", "ended"];
+const SOURCE_STATES = ["starting", "warming", "live", "cancelling", "silent", "steady", "degraded", "device_lost", "ended"];
 
 const SILENCES = ["none", "quiet", "zeros", "elsewhere"];
 

@@ -40,13 +40,15 @@ import { join, prolong } from "./timeline.js";
  *   | {kind: "message", at: number, message: Message} | {kind: "gap", missed: number}
  *   | {kind: "timeline", session: string, rows: readonly Row[]} | {kind: "show", ratio: number}} Action
  *
- * @typedef {"connecting" | "offline" | "locked" | "full" | "device_lost" | "ended" | "starting" | "silent" | "zeros" | "elsewhere" | "stalled" | "clipping" | "degraded"
- *   | "not_music" | "warming" | "live"} Situation
+ * @typedef {"connecting" | "offline" | "locked" | "full" | "device_lost" | "ended" | "starting" | "silent" | "zeros" | "elsewhere" | "hum" | "tone"
+ *   | "noise" | "stalled" | "clipping" | "degraded" | "cancelling" | "not_music" | "warming" | "live"} Situation
  */
 
 const SLOTS = 5;
 const CLIPPING_SHOWN_MS = 2500;
 const STALLED_MS = 3000;
+/** @type {Situation[]} */
+const STEADY = ["hum", "tone", "noise"];
 const NEEDS_TOKEN = 1008; // close codes
 const COME_LATER = 1013;
 
@@ -162,7 +164,8 @@ export function situation(state, now) {
   if (now - state.movedAt > STALLED_MS) return "stalled";
   if (status === "silent") return SILENCES[state.status?.data.silence ?? "none"];
   if (now - state.clippedAt < CLIPPING_SHOWN_MS) return "clipping";
-  if (status === "degraded" || status === "warming") return status;
+  if (status === "steady") return STEADY.find((sound) => state.status?.data.detail.includes(sound)) ?? "noise";
+  if (status === "degraded" || status === "warming" || status === "cancelling") return status;
   return state.genre?.data.state === "not_music" ? "not_music" : "live";
 }
 

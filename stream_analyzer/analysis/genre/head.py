@@ -41,7 +41,7 @@ class GenreHead(WindowedModel):
         frames = step.frames[self.model.manifest.feature]
         if not len(frames) or not self.window.push(frames):
             return []
-        if not step.silent:
+        if not step.idle:
             return [self._tracker.update(self.model.run(self.window.frames), time_s=step.time_s)]
         held = self._tracker.hold(time_s=step.time_s)
         return [held] if held else []

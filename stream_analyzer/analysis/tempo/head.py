@@ -39,7 +39,7 @@ class TempoHead(WindowedModel):
         self._tracker.push(frames)
         if not len(frames) or not self.window.push(frames):
             return []
-        if not step.silent:
+        if not step.idle:
             return [self._tracker.update(self._listen, time_s=step.time_s)]
         held = self._tracker.hold(time_s=step.time_s)
         return [held] if held else []

@@ -1,0 +1,74 @@
+"""From channels to the one signal that is analysed: no offset, and no channels that cancel each other. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stream_analyzer.analysis.resample import mix
+from stream_analyzer.analysis.steps import STEPS_PER_SECOND
+
+if TYPE_CHECKING:
+    from stream_analyzer.types import F32, F64
+
+OFFSET_S = 2.0  # time constant of the mean and the variance that tell an offset from sound
+POWER_S = 1.0  # time constant of the powers that are compared
+CANCEL, RECOVER = 0.1, 0.3  # power of the mix that ends it and brings it back; that of unrelated channels is 1
+LOUDER = 4.0  # another channel takes over when its power is so many times that of the one that is heard
+
+
+class Mixer:
+    """Mixes the channels of one unbroken stretch of sound, step by step.
+
+    Where the mix is far weaker than unrelated channels would make it, one of them is inverted (a wrong cable, an
+    expander): then the strongest channel is heard alone. State: each channel's mean, variance, offset and power, the power
+    of the mix, and the channel that is heard instead of it.
+    """
+
+    def __init__(self) -> None:
+        """Begin."""
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything; equal to a new object."""
+        self._steady: F64 | None = None
+        self._taken: F32 | None = None
+        self._powers: F64 | None = None
+        self.alone: int | None = None  # from 0
+
+    def push(self, samples: F32) -> F32:
+        """Take a step, float32 [n, channels]; return what is analysed of it, float32 [n]."""
+        way = (np.arange(1, len(samples) + 1, dtype=np.float32) / np.float32(len(samples)))[:, None]
+        centred = self._centre(samples, way)
+        mixed = mix(centred)
+        if centred.shape[1] == 1:
+            return mixed
+        before = self.alone
+        self._compare(centred, mixed)
+        old, new = (mixed if one is None else centred[:, one] for one in (before, self.alone))
+        return new if before == self.alone else old + way[:, 0] * (new - old)
+
+    def _centre(self, samples: F32, way: F32) -> F32:
+        """Take away an offset that is larger than the sound; smaller ones do no harm, and bass looks like one."""
+        mean = samples.mean(axis=0, dtype=np.float64)
+        now = np.stack([mean, samples.var(axis=0, dtype=np.float64)])
+        before = now if self._steady is None else self._steady
+        self._steady = before + (now - before) / (OFFSET_S * STEPS_PER_SECOND)
+        offset, variance = self._steady
+        after = np.where(np.square(offset) > variance, offset, 0.0).astype(np.float32)
+        taken, self._taken = after if self._taken is None else self._taken, after
+        return samples - taken - way * (after - taken) if taken.any() or after.any() else samples
+
+    def _compare(self, samples: F32, mixed: F32) -> None:
+        """Choose between the mix and the strongest channel."""
+        power = np.append(np.square(samples, dtype=np.float64).mean(axis=0), np.square(mixed, dtype=np.float64).mean())
+        before = power if self._powers is None or not self._powers.any() else self._powers
+        self._powers = before + (power - before) / (POWER_S * STEPS_PER_SECOND)
+        channels, together = self._powers[:-1], self._powers[-1]
+        unrelated = channels.sum() / len(channels) ** 2
+        strongest = int(np.argmax(channels))
+        if together >= (CANCEL if self.alone is None else RECOVER) * unrelated:
+            self.alone = None
+        elif self.alone is None or channels[strongest] > LOUDER * channels[self.alone]:
+            self.alone = strongest
