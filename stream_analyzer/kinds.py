@@ -57,7 +57,8 @@ class Description:
 
     ``digits`` after the point are sent; ``wire`` is its name on the wire if not its own; of a list the first ``most``
     are sent. ``osc`` makes it an argument of its kind's OSC message, ``osc_alone`` the one argument of an address of
-    its own while the kind is sure. ``row`` puts it into the timeline of `analyze`.
+    its own while the kind is sure. ``row`` puts it into the timeline of `analyze`, ``attribute`` beside
+    the first sensor of its kind in Home Assistant.
     """
 
     digits: int | None = None
@@ -66,6 +67,7 @@ class Description:
     osc: bool = False
     osc_alone: str = ""
     row: bool = False
+    attribute: bool = False
     entity: Entity | None = None
     metric: Metric | None = None
 
@@ -111,6 +113,11 @@ def described_fields(cls: type[Any]) -> tuple[tuple[str, str, Description], ...]
 def _described_fields(cls: type[Any]) -> tuple[tuple[str, str, Description], ...]:
     found = [(one.name, description(one)) for one in fields(cls) if one.name != "time_s"]
     return tuple((name, what.wire or name, what) for name, what in found)
+
+
+def ages(cls: type[Any]) -> bool:
+    """Tell whether a kind says how long ago the sound last supported it; then it is worth nothing when that is long."""
+    return any(name == "age_s" for name, _, _ in described_fields(cls))
 
 
 def is_sure(event: Any) -> bool:  # noqa: ANN401 - any record with a kind

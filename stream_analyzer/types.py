@@ -72,9 +72,9 @@ class Tempo:
         entity=Entity("Tempo", "mdi:metronome", key="tempo", unit="BPM", digits=1),
     )
     confidence: float = described(digits=4, osc=True, row=True, entity=Entity("Tempo confidence", _GAUGE, unit="%"))
-    state: TempoState = described(osc=True, row=True)
-    age_s: float = described(digits=2, osc=True)
-    alternatives: tuple[Alternative, ...]
+    state: TempoState = described(osc=True, row=True, attribute=True)
+    age_s: float = described(digits=2, osc=True, attribute=True)
+    alternatives: tuple[Alternative, ...] = described(attribute=True)
 
 
 @record
@@ -104,11 +104,11 @@ class Genre:
         entity=Entity("Genre", "mdi:music", key="genre", words=(("not_music", "Not music"),)),
     )
     confidence: float = described(digits=4, osc=True, row=True, entity=Entity("Genre confidence", _GAUGE, unit="%"))
-    state: GenreState = described(osc=True, row=True)
-    age_s: float = described(digits=2, osc=True)
-    music: float = described(digits=4)
-    scores: tuple[Score, ...] = described(wire="top", most=TOP_GENRES)
-    sub_genre: Score | None = described(default=None, osc=True, row=True)
+    state: GenreState = described(osc=True, row=True, attribute=True)
+    age_s: float = described(digits=2, osc=True, attribute=True)
+    music: float = described(digits=4, attribute=True)
+    scores: tuple[Score, ...] = described(wire="top", most=TOP_GENRES, attribute=True)
+    sub_genre: Score | None = described(default=None, osc=True, row=True, attribute=True)
 
 
 @record
@@ -150,7 +150,7 @@ class Status:
 
     time_s: float
     state: State = described(osc=True, entity=Entity("State", "mdi:ear-hearing", key="state", options=get_args(State)))
-    detail: str = described(osc=True)
+    detail: str = described(osc=True, attribute=True)
     lag_s: float = described(digits=2)
     lost_s: float = described(digits=3, metric=Metric("audio_lost_seconds", "Sound that never arrived.", counter=True))
     nonfinite: int = described(
@@ -167,9 +167,11 @@ class Status:
     demo: bool = described(
         default=False, osc_alone="demo", metric=Metric("demo", "1 while the demo set plays, and no live sound.")
     )
-    silence: Silence = "none"
+    silence: Silence = described(default="none", attribute=True)
     sound_on: int | None = described(
-        default=None, metric=Metric("sound_on_channel", "Channel with sound while what is heard is silent, or 0.")
+        default=None,
+        attribute=True,
+        metric=Metric("sound_on_channel", "Channel with sound while what is heard is silent, or 0."),
     )
 
 

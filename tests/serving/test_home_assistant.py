@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import jinja2
@@ -11,7 +12,7 @@ import pytest
 
 from stream_analyzer.protocol.encode import Encoder
 from stream_analyzer.serving.mqtt.discovery import discovery
-from stream_analyzer.types import Genre, Score, Status, Tempo
+from stream_analyzer.types import Alternative, Genre, Score, Status, Tempo
 
 BASE = "stream-analyzer/hall/v1"
 SENSOR = {
@@ -23,6 +24,8 @@ SENSOR = {
         "name": {"type": "string"},
         "state_topic": {"type": "string", "pattern": f"^{BASE}/(tempo|genre|status)$"},
         "value_template": {"type": "string"},
+        "json_attributes_topic": {"type": "string", "pattern": f"^{BASE}/(tempo|genre|status)$"},
+        "json_attributes_template": {"type": "string"},
         "icon": {"type": "string", "pattern": "^mdi:[a-z-]+$"},
         "unit_of_measurement": {"enum": ["BPM", "%"]},
         "state_class": {"const": "measurement"},
@@ -101,6 +104,61 @@ def test_the_templates_read_our_messages(payload: dict[str, Any]) -> None:
         "state": "live",
     }
     assert "live" in payload["components"]["state"]["options"]
+
+
+@pytest.mark.parametrize(("age_s", "known"), [(0.0, True), (9.9, True), (10.0, False), (45.0, False)])
+def test_what_is_old_is_unknown_and_its_attributes_say_why(
+    payload: dict[str, Any], age_s: float, *, known: bool
+) -> None:
+    tempo = Tempo(50.0, 90.0, 0.8, "holding", age_s, (Alternative(180.0, 0.4),))
+    genre = Genre(50.0, "Jazz", 0.7, "holding", age_s, 0.98, (Score("Jazz", 0.7), Score("Rock", 0.2)))
+    sensors = payload["components"]
+    shown = {
+        key: render(sensors[key], value_json=message(event))
+        for key, event in (("tempo", tempo), ("tempo_confidence", tempo), ("genre", genre), ("genre_confidence", genre))
+    }
+    expected = {"tempo": "90.0", "tempo_confidence": "80.0", "genre": "Jazz", "genre_confidence": "70.0"}
+    assert shown == (expected if known else dict.fromkeys(expected, "None"))
+    assert attributes(sensors["tempo"], value_json=message(tempo)) == {
+        "state": "holding",
+        "age_s": age_s,
+        "alternatives": [{"bpm": 180.0, "salience": 0.4}],
+        "demo": False,
+    }
+    assert attributes(sensors["genre"], value_json=message(genre)) == {
+        "state": "holding",
+        "age_s": age_s,
+        "music": 0.98,
+        "top": [{"label": "Jazz", "p": 0.7}, {"label": "Rock", "p": 0.2}],
+        "sub_genre": None,
+        "demo": False,
+    }
+
+
+def test_the_state_has_its_reason_beside_it_and_the_demo_is_marked(payload: dict[str, Any]) -> None:
+    status = replace(Status(1.0, "silent", "why", 0.0, 0.0, 0, 0), silence="elsewhere", sound_on=7)
+    said = json.loads(Encoder("abcdef", demo=True).encode(status).payload)
+    shown = {"detail": "why", "silence": "elsewhere", "sound_on": 7, "demo": True}
+    assert attributes(payload["components"]["state"], value_json=said) == shown
+
+
+def test_each_kind_has_its_attributes_once(payload: dict[str, Any]) -> None:
+    having = {key for key, sensor in payload["components"].items() if "json_attributes_template" in sensor}
+    assert having == {"tempo", "genre", "state"}
+    for key in having:
+        assert attributes(payload["components"][key]) == {}, "an emptied topic"
+
+
+def message(event: Any) -> dict[str, Any]:
+    said: dict[str, Any] = json.loads(Encoder("abcdef").encode(event).payload)
+    return said
+
+
+def attributes(sensor: dict[str, Any], **variables: Any) -> dict[str, Any]:
+    """Return a sensor's attributes as Home Assistant reads them."""
+    template = jinja2.Environment(autoescape=False).from_string(sensor["json_attributes_template"])  # noqa: S701
+    found: dict[str, Any] = json.loads(template.render(**variables))
+    return found
 
 
 def test_what_is_not_music_is_no_genre(payload: dict[str, Any]) -> None:

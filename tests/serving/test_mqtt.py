@@ -8,6 +8,7 @@ import logging
 import os
 import subprocess
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -109,6 +110,42 @@ async def test_a_new_session_takes_back_what_the_last_one_left(broker: Mosquitto
             await subscriber.until(says("v1/tempo", ""), start=at)
             await is_up(subscriber, start=at)
             assert await kept(broker) == {"availability": "online"}
+
+
+async def test_what_was_heard_of_a_lost_device_is_taken_back(broker: Mosquitto) -> None:
+    lost = replace(STATUS, state="device_lost", detail="gone")
+    async with broker.subscriber() as subscriber, following(broker.port) as (analyzer, _):
+        at = await is_up(subscriber)
+        heard = analyzer.publish(tempo(128.0))
+        analyzer.publish(GENRE)
+        said = analyzer.publish(STATUS)
+        at = await subscriber.until(says("v1/status", said), start=at)
+        said = analyzer.publish(lost)
+        for kind in ("tempo", "genre"):
+            await subscriber.until(says(f"v1/{kind}", ""), start=at)
+        assert await kept(broker) == {"availability": "online", "status": said}
+        for _ in range(2):
+            said = analyzer.publish(lost)
+            await subscriber.until(says("v1/status", said), start=at)
+        taken_back = [m for m in subscriber.messages[at:] if m.topic.value.endswith("/tempo")]
+        assert len(taken_back) == 1, "once"
+        analyzer.publish(STATUS)
+        heard = analyzer.publish(tempo(129.0))
+        await subscriber.until(says("v1/tempo", heard), start=at)
+
+
+async def test_a_broker_that_comes_back_during_a_loss_gets_nothing_stale(broker: Mosquitto) -> None:
+    async with following(broker.port) as (analyzer, sink):
+        await state(sink, "up")
+        analyzer.publish(tempo(128.0))
+        said = analyzer.publish(replace(STATUS, state="device_lost", detail="gone"))
+        broker.kill()
+        await state(sink, "down")
+        broker.start()
+        async with broker.subscriber() as subscriber:
+            await subscriber.until(says("v1/status", said))
+            await state(sink, "up")
+            assert seen(subscriber, "tempo") == []
 
 
 async def test_analyzers_on_one_broker_stay_apart(broker: Mosquitto) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.inputs import Input, Inputs
 from tests.support.mosquitto import Mosquitto, kept, says, why_not
 from tests.support.real_process import END_LIMIT_S, Json, run_command, serve
 
@@ -110,3 +111,13 @@ def test_a_certificate_that_is_none_is_refused_at_the_start(tmp_path: Path) -> N
     (line,) = done.stderr.splitlines()
     assert "mqtt_ca = " in line
     assert "must hold PEM certificates" in line
+
+
+async def test_home_assistant_is_told_unknown_when_the_device_goes(broker: Mosquitto, tmp_path: Path) -> None:
+    inputs = Inputs(tmp_path, Input("USB Audio", default=True))
+    with serve("--mqtt", f"mqtt://127.0.0.1:{broker.port}", "--node", "hall", env=inputs.env):
+        async with broker.subscriber() as subscriber:
+            at = await subscriber.until(says("v1/genre"))
+            inputs.plug()
+            await subscriber.until(says("v1/genre", ""), start=at)
+            assert "genre" not in await kept(broker)

@@ -1,4 +1,4 @@
-"""Real brokers that are there and do not take all: for want of a right, or of room; and older ones that tell nothing."""
+"""Real brokers that are there and do not take all, for want of a right or of room; and older ones that say nothing."""
 
 from __future__ import annotations
 

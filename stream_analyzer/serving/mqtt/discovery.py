@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING
 
 from stream_analyzer import __version__
-from stream_analyzer.kinds import described_fields
+from stream_analyzer.kinds import ages, described_fields
 from stream_analyzer.types import EVENTS
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from stream_analyzer.kinds import Described, Entity
 
+OLD_AFTER_S = 10  # a pause between two songs is no reason to be unknown
 _NAME = "Stream Analyzer"
 
 
@@ -41,11 +42,13 @@ def discovery(
     device = f"stream_analyzer_{node}"
     sensors: dict[str, dict[str, object]] = {}
     for event in events:
-        kind = event.KIND.name
+        kind, topic = event.KIND.name, f"{base}/{event.KIND.name}"
+        attributes = _attributes(event, topic)
         for name, wire, what in described_fields(event):
             if what.entity:
                 key = what.entity.key or f"{kind}_{name}"
-                sensors[key] = _sensor(what.entity, f"{base}/{kind}", f"value_json.data.{wire}")
+                sensors[key] = _sensor(what.entity, topic, f"value_json.data.{wire}", ages=ages(event)) | attributes
+                attributes = {}
     payload = {
         "device": {
             "identifiers": [device],
@@ -62,10 +65,20 @@ def discovery(
     return f"{prefix}/device/{device}/config", json.dumps(payload, separators=(",", ":"))
 
 
-def _sensor(entity: Entity, topic: str, value: str) -> dict[str, object]:
-    """Return a sensor that shows ``value``, a Jinja expression; an emptied topic makes it unknown."""
+def _attributes(event: type[Described], topic: str) -> dict[str, object]:
+    """Return what is shown beside the first sensor of a kind: whether to trust it, and what else it may be."""
+    names = [wire for _, wire, what in described_fields(event) if what.attribute]
+    values = ", ".join([*(f"'{name}': value_json.data.{name}" for name in names), "'demo': value_json.demo is defined"])
+    template = f"{{{{ ({{{values}}} if value_json is defined else {{}}) | tojson }}}}"
+    return {"json_attributes_topic": topic, "json_attributes_template": template}
+
+
+def _sensor(entity: Entity, topic: str, value: str, *, ages: bool) -> dict[str, object]:
+    """Return a sensor that shows ``value``, a Jinja expression; an emptied topic and old age make it unknown."""
     if entity.unit == "%":
         value = f"({value} * 100) | round"
+    if ages:
+        value = f"{value} if value_json.data.age_s < {OLD_AFTER_S} else None"
     for state, word in entity.words:
         value = f"'{word}' if value_json.data.state == '{state}' else {value}"
     template = f"{{{{ ({value}) if value_json is defined else None }}}}"

@@ -17,18 +17,20 @@ from typing import TYPE_CHECKING
 
 from aiomqtt import MqttError, ProtocolVersion, Will
 
+from stream_analyzer.kinds import ages
 from stream_analyzer.serving.hub import Newest
 from stream_analyzer.serving.mqtt.connection import Connection
 from stream_analyzer.serving.mqtt.discovery import discovery
 from stream_analyzer.serving.mqtt.refusals import Refusals
 from stream_analyzer.system.backoff import backoff_s
-from stream_analyzer.types import EVENTS
+from stream_analyzer.types import EVENTS, Status
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterable
 
     from stream_analyzer.kinds import Described
+    from stream_analyzer.protocol.encode import Message
     from stream_analyzer.serving.hub import Hub
     from stream_analyzer.system.address import MqttAddress
     from stream_analyzer.types import BrokerState
@@ -78,6 +80,7 @@ class MqttSink:
         self._availability = f"{self._base}/availability"
         events = tuple(events)
         self._passing = frozenset(event.KIND.name for event in events if event.KIND.mqtt == "passing")
+        self._ageing = frozenset(event.KIND.name for event in events if event.KIND.mqtt == "retained" and ages(event))
         self._retained = frozenset(event.KIND.name for event in events if event.KIND.mqtt == "retained")
         self._discovery = (
             discovery(node, base=self._base, availability=self._availability, prefix=discovery_prefix, events=events)
@@ -90,6 +93,7 @@ class MqttSink:
         self._under_way = ""
         self._taken: set[str] = set()
         self._reads_itself = False
+        self._lost = False
         self._connected = False
         self._told = ""
         self._clash_until_s = 0.0
@@ -156,25 +160,33 @@ class MqttSink:
         """Publish from now on. The box begins with the last message of each kind, whatever was missed before."""
         with hub.subscribe(Newest("hello", *self._passing, *self._retained)) as box:
             (hello, *waiting) = await box.take()
-            self._taken = set()
+            self._taken, self._lost = set(), False
             await self._subscribe(client)
             async with asyncio.TaskGroup() as tasks:
                 watcher = tasks.create_task(self._watch(client, hello.session), name="watch own topics")
                 try:
                     await self._introduce(client, {message.kind for message in waiting})
-                    while True:
-                        for message in waiting:
-                            if message.kind == "hello":  # again: the source has changed
-                                continue
-                            topic, keep = f"{self._base}/{message.kind}", message.kind in self._retained
-                            await self._send(client, topic, message.payload, keep=keep)
-                        if not (waiting := await box.take()):
-                            break
+                    await self._pass_on(client, waiting)
+                    while waiting := await box.take():
+                        await self._pass_on(client, waiting)
                 finally:
                     watcher.cancel()
                     client.timeout = _FAREWELL_S
                     with suppress(MqttError):  # then the broker says it: it holds the will
                         await client.offer(self._availability, OFFLINE, confirmed=True, retain=True)
+
+    async def _pass_on(self, client: Connection, messages: list[Message]) -> None:
+        """Publish what there is. Once the device is lost, what was heard of it is nobody's present any more."""
+        states = [message.event.state for message in messages if isinstance(message.event, Status)]
+        lost_before, self._lost = self._lost, states[-1] == "device_lost" if states else self._lost
+        for message in messages:
+            if message.kind == "hello" or (self._lost and message.kind in self._ageing):  # hello again: a new source
+                continue
+            topic, keep = f"{self._base}/{message.kind}", message.kind in self._retained
+            await self._send(client, topic, message.payload, keep=keep)
+        if self._lost and not lost_before:
+            for kind in self._ageing:
+                await self._send(client, f"{self._base}/{kind}", "")
 
     async def _introduce(self, client: Connection, known: set[str]) -> None:
         """Say who is here, and take back what an earlier session has left and this one does not know yet."""
