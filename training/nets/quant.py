@@ -69,9 +69,10 @@ def settle_ranges(model: keras.Model, batches: list[F32]) -> None:
     ranges = [weight for weight in model.weights if _is_moving_range(weight.name)]
     kept = [(weight, weight.numpy()) for weight in model.weights if not _is_range(weight.name)]
     seen = []
+    watch = tf.function(lambda windows: model(windows, training=True), reduce_retracing=True)
     for windows in batches:
         before = [float(weight) for weight in ranges]
-        model(windows[..., None], training=True)
+        watch(tf.constant(windows[..., None]))
         values = [old + (float(new) - old) / (1.0 - _RANGE_MEMORY) for old, new in zip(before, ranges, strict=True)]
         seen.append(values)
         for weight, value in zip(ranges, values, strict=True):
@@ -92,7 +93,11 @@ def _is_moving_range(name: str) -> bool:
 
 def to_int8(model: keras.Model) -> bytes:
     """Convert a quantization-aware ``model`` to TFLite with int8 input and output."""
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    # By its function alone: `from_keras_model` saves a function of each layer first, which takes most of the time.
+    shape = [1, *model.inputs[0].shape[1:]]
+    whole = tf.function(lambda windows: model(windows, training=False))
+    concrete = whole.get_concrete_function(tf.TensorSpec(shape, tf.float32))
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.int8
