@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from stream_analyzer.errors import StreamAnalyzerError
 from training.genre import evaluate as genre
+from training.publish import publish
 from training.studies import genre_switch
 from training.tempo import evaluate as tempo
 
@@ -37,11 +38,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--split", default="valid", help="rows to score: train, valid or test")
     parser.add_argument("--model", type=Path, help="model folder (default models/genre or models/tempo)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    parser.add_argument("--publish", action="store_true", help="write the scores into the model's manifest and card")
     parser.add_argument("--through", type=Path, help="script that spoils each sound first: process(samples, rate, rng)")
     chosen = parser.parse_args(arguments)
     try:
         model = chosen.model or Path("models") / chosen.task.partition("-")[0]
         report = SCORERS[chosen.task](model, data=chosen.data, split=chosen.split, through=chosen.through)
+        if chosen.publish:
+            publish(model, task=chosen.task, report=report, split=chosen.split)
     except StreamAnalyzerError as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return error.exit_code

@@ -2,7 +2,8 @@
 
     python -m training.export runs/genre --version 1 --out models/genre
 
-The int8 numbers come from `stream_analyzer.analysis.model.TfliteModel`, the code that serves it.
+The int8 numbers come from `stream_analyzer.analysis.model.TfliteModel`, the code that serves it, beside those of
+the float network; what a listener gets is measured by `training.evaluate --publish`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from stream_analyzer.analysis.features import SPEC
 from stream_analyzer.analysis.manifest import ModelManifest, sha256_of
 from stream_analyzer.analysis.model import TfliteModel
 from training.nets.quant import quantization_aware, to_int8
+from training.publish import write_card
 from training.task import Task, served
 from training.tasks import make_task
 from training.train import predictor
@@ -76,7 +78,7 @@ def export(run: Path, task: Task, config: dict[str, Any], *, version: str, out: 
     (out / "manifest.json").write_text(manifest.to_json())
     window = task.golden()
     np.savez_compressed(out / "golden.npz", window=window, logits=int8(window[None])[0])
-    (out / "CARD.md").write_text(task.card(json.loads(manifest.to_json())))
+    write_card(out, task=config["task"])
     return manifest
 
 

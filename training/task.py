@@ -80,9 +80,6 @@ class Task(Protocol):
     def licences(self) -> list[str]:
         """Return one line for each data set trained on, with its licence."""
 
-    def card(self, facts: dict[str, Any]) -> str:
-        """Return the text of CARD.md; ``facts`` is the manifest as a dictionary."""
-
 
 def load_config(path: Path, overrides: list[str]) -> dict[str, Any]:
     """Read a TOML file and apply ``section.key=value`` overrides, whose values are TOML too."""

@@ -22,8 +22,8 @@ class Mixer:
     """Mixes the channels of one unbroken stretch of sound, step by step.
 
     Where the mix is far weaker than unrelated channels would make it, one of them is inverted (a wrong cable, an
-    expander): then the strongest channel is heard alone. State: each channel's mean, variance, offset and power, the power
-    of the mix, and the channel that is heard instead of it.
+    expander): then the strongest channel is heard alone. State: mean, variance, offset and power of
+    each channel, the power of the mix, and the channel that is heard instead of it.
     """
 
     def __init__(self) -> None:

@@ -15,7 +15,6 @@ import tensorflow as tf
 from stream_analyzer.analysis.features import SPEC, StreamingLogMel
 from stream_analyzer.analysis.genre.output import Calibration, GenreOutput, SubGenre
 from stream_analyzer.analysis.manifest import ModelInput
-from training.cards import fill_card
 from training.data.dataset import from_bytes, last_frames
 from training.data.genres import KNOWN, LABELS, SUB_GENRES
 from training.genre.augment import Augmentation
@@ -160,10 +159,6 @@ class GenreTask:
             "FMA-small, train split: Creative Commons, per track",
             "Sounds that are not music: ESC-10 (CC BY), pyAudioAnalysis samples (Apache-2.0), librosa samples (CC)",
         ]
-
-    def card(self, facts: dict[str, Any]) -> str:
-        """Return the text of CARD.md."""
-        return fill_card("genre_card.md", facts)
 
 
 def make_task(config: dict[str, Any], prepared: Path) -> GenreTask:

@@ -12,7 +12,6 @@ from stream_analyzer.analysis.features import SPEC, StreamingLogMel
 from stream_analyzer.analysis.manifest import ModelInput
 from stream_analyzer.analysis.tempo.output import TempoOutput
 from stream_analyzer.errors import ConfigError
-from training.cards import fill_card
 from training.data.dataset import FrameSet, load_frame_set
 from training.task import Batch, Predict
 from training.tempo import data as tempo_data
@@ -162,10 +161,6 @@ class TempoTask:
             "Groove MIDI train split (Google): CC BY 4.0",
             "POP909: MIT",
         ]
-
-    def card(self, facts: dict[str, Any]) -> str:
-        """Return CARD.md."""
-        return fill_card("tempo_card.md", facts)
 
 
 def make_task(config: dict[str, Any], prepared: Path) -> TempoTask:
