@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stream_analyzer.errors import AudioError
+from stream_analyzer.sound.device import rate
 from stream_analyzer.sound.device import source as device_source
 from stream_analyzer.sound.device.source import DeviceSource
 from stream_analyzer.sound.queue import BlockQueue, Item, SourceChanged, SourceLost
@@ -176,3 +177,28 @@ def test_an_impatient_source_says_at_once_what_is_missing(inputs: Inputs, here: 
     with pytest.raises(AudioError, match="no sound device 'USB Audio'") as caught:
         source.open()
     assert caught.value.exit_code == code
+
+
+async def test_a_sound_system_that_is_down_is_waited_for(inputs: Inputs) -> None:
+    inputs.plug(USB)
+    async with listening("USB Audio") as heard:
+        await heard.until_sound()
+        inputs.take_sound_system_down()
+        for _ in range(3):  # PortAudio that has not started can't be ended either
+            await heard.until_lost("PortAudio does not start: initializing PortAudio: Unanticipated host error")
+        inputs.plug(USB)
+        await heard.until_sound()
+
+
+async def test_a_device_is_read_at_the_rate_that_it_delivers(
+    inputs: Inputs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(rate, "WINDOW_S", 1.5)
+    monkeypatch.setattr(rate, "_NEAR", 0.04)  # a window is short here, and threads are late
+    inputs.plug(Input("Aggregate", rate_hz=48_000, delivers_hz=32_000))
+    async with listening() as heard:
+        assert heard.info.rate_hz == 48_000
+        notice = await heard.until(lambda item: isinstance(item, SourceChanged))
+        assert notice == SourceChanged(SourceInfo("device", "Aggregate", 32_000, 2))
+        assert (await heard.until_sound()).rate_hz == 32_000
+    assert "Aggregate says 48000 samples a second, but does not deliver so many" in caplog.text

@@ -6,6 +6,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.support.real_process import ROOT
 
@@ -16,7 +17,7 @@ _STAND_IN = Path(__file__).parent / "portaudio"
 class Input:
     """An input: its name as this operating system writes it, its own rate, and the channels (from 1) with sound.
 
-    It may have more ``channels`` than it ``opens``.
+    It may have more ``channels`` than it ``opens``, and deliver another number of samples a second than it says.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Input:
     sounding: tuple[int, ...] = (1, 2)
     amplitude: float = 0.3
     opens: int = 999
+    delivers_hz: int = 0
     serial: str = ""
     default: bool = False
     host_api: str = "ALSA"
@@ -45,6 +47,13 @@ class Inputs:
 
     def plug(self, *inputs: Input) -> None:
         """Let these be here, in this order, and no others."""
+        self._write([asdict(one) for one in inputs])
+
+    def take_sound_system_down(self) -> None:
+        """Let PortAudio not even start, until something is plugged in."""
+        self._write(None)
+
+    def _write(self, rows: list[dict[str, Any]] | None) -> None:
         new = self._file.with_suffix(".new")
-        new.write_text(json.dumps([asdict(one) for one in inputs]))
+        new.write_text(json.dumps(rows))
         new.replace(self._file)

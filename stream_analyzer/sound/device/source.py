@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from stream_analyzer.errors import AudioError, DeviceLost
 from stream_analyzer.sound.device import portaudio
+from stream_analyzer.sound.device.rate import RateCheck
 from stream_analyzer.sound.device.search import Device, all_that_fit, find_again, find_device
 from stream_analyzer.sound.queue import SourceChanged, SourceLost
 from stream_analyzer.sound.source import LOST_AFTER_S, SourceInfo
@@ -145,10 +146,15 @@ class DeviceSource:
             if over.is_set():
                 return
             if not self._delivered:
+                self._check = RateCheck(block.rate_hz)
                 self._tell_change(queue)
                 missing_s = max(0.0, loop.time() - block.duration_s - gap_from_s) if gap_from_s else 0.0
                 block = replace(block, lost=round(missing_s * block.rate_hz))
-            block = replace(block, spare=block.samples.shape[1] - self._announced.channels)
+            elif self._check.count(len(block.samples) + block.lost, now_s=loop.time()):
+                logger.warning("%s says %d samples a second, but does not deliver so many", self._name, block.rate_hz)
+                self._tell_change(queue)
+            spare = block.samples.shape[1] - self._announced.channels
+            block = replace(block, rate_hz=self._check.rate_hz, spare=spare)
             self._delivered += 1
             self._last_sound_s = loop.time()
             queue.put(block)
@@ -177,8 +183,9 @@ class DeviceSource:
 
     def _tell_change(self, queue: BlockQueue) -> None:
         """Tell what is listened to from here on, where that is not what was announced last."""
-        if self._choice and self._choice.info != self._announced:
-            self._announced = self._choice.info
+        info = replace(self._choice.info, rate_hz=self._check.rate_hz) if self._choice else self._announced
+        if info != self._announced:
+            self._announced = info
             queue.put(SourceChanged(self._announced))
             name, rate_hz, channels = self._announced.name, self._announced.rate_hz, self._announced.channels
             logger.warning("listening to %s, %d channels at %d Hz", name, channels, rate_hz)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,26 +22,36 @@ if TYPE_CHECKING:
 
 HOST_APIS = ("ALSA", "MME", "Windows WASAPI")
 _TONE_HZ = 220.0
+_BEAT_S = 0.5
 
 
 class PortAudioError(Exception):
     """What PortAudio finds wrong."""
 
 
-def _inputs() -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = json.loads(Path(os.environ["STAND_IN_INPUTS"]).read_text())
+def _inputs() -> list[dict[str, Any]] | None:
+    rows: list[dict[str, Any]] | None = json.loads(Path(os.environ["STAND_IN_INPUTS"]).read_text())
     return rows
 
 
 _frozen: list[dict[str, Any]] = []
+_library = SimpleNamespace(runs=False)
 
 
 def _initialize() -> None:
-    _frozen[:] = _inputs()
+    rows = _inputs()
+    if rows is None:
+        msg = "Error initializing PortAudio: Unanticipated host error [PaErrorCode -9999]"
+        raise PortAudioError(msg)
+    _frozen[:], _library.runs = rows, True
 
 
 def _terminate() -> None:
+    if not _library.runs:
+        msg = "Error terminating PortAudio: PortAudio not initialized [PaErrorCode -10000]"
+        raise PortAudioError(msg)
     _frozen.clear()
+    _library.runs = False
 
 
 def _exit_handler() -> None:
@@ -87,7 +98,7 @@ def check_input_settings(*, device: int, channels: int, samplerate: int, dtype: 
 
 
 class InputStream:
-    """A tone on the row's sounding channels, exact zeros on the others, in real time."""
+    """Beats on the row's sounding channels, exact zeros on the others, in real time."""
 
     def __init__(
         self, *, device: int, samplerate: int, channels: int, dtype: str, blocksize: int, callback: Callable[..., None]
@@ -110,19 +121,22 @@ class InputStream:
     close = abort
 
     def _run(self) -> None:
-        flags, time = SimpleNamespace(input_overflow=False), SimpleNamespace(inputBufferAdcTime=0.0)
+        flags, stamp = SimpleNamespace(input_overflow=False), SimpleNamespace(inputBufferAdcTime=0.0)
+        period_s = self._size / (self._row["delivers_hz"] or self._rate_hz)
+        begun_s = time.monotonic()
         for block in count():
-            if self._over.wait(self._size / self._rate_hz):
+            if self._over.wait(max(0.0, begun_s + (block + 1) * period_s - time.monotonic())):
                 return
-            rows = [row for row in _inputs() if row["serial"] == self._row["serial"]]
+            rows = [row for row in _inputs() or [] if row["serial"] == self._row["serial"]]
             if not any(row | {"sounding": []} == self._row | {"sounding": []} for row in rows):
                 continue
             samples = np.zeros((self._size, self._channels), np.float32)
             at_s = (block * self._size + np.arange(self._size)) / self._rate_hz
+            beat = np.sin(2.0 * np.pi * _TONE_HZ * at_s) * np.exp(-8.0 * (at_s % _BEAT_S))
             for number in rows[0]["sounding"]:
                 if number <= self._channels:
-                    samples[:, number - 1] = self._row["amplitude"] * np.sin(2.0 * np.pi * _TONE_HZ * at_s)
-            self._callback(samples, self._size, time, flags)
+                    samples[:, number - 1] = self._row["amplitude"] * beat
+            self._callback(samples, self._size, stamp, flags)
 
 
 _initialize()
