@@ -76,13 +76,14 @@ def mqtt_sink(settings: Settings, heads: Sequence[Head]) -> MqttSink | None:
     """Return what publishes the events of ``heads`` to a broker, if one is set."""
     if not settings.mqtt:
         return None
-    from stream_analyzer.serving.mqtt.sink import MqttSink, host_node  # noqa: PLC0415 - costs 61 ms
+    from stream_analyzer.serving.mqtt.sink import MqttSink  # noqa: PLC0415 - costs 61 ms
     from stream_analyzer.serving.mqtt.tls import tls_context  # noqa: PLC0415
+    from stream_analyzer.settings.node import node  # noqa: PLC0415
 
     files = {"ca": settings.mqtt_ca, "certificate": settings.mqtt_cert, "key": settings.mqtt_key}
     return MqttSink(
         settings.mqtt,
-        node=settings.node or host_node(),
+        node=node(settings),
         discovery_prefix=settings.mqtt_discovery,
         tls=tls_context(**files) if settings.mqtt.tls else None,
         user=settings.mqtt_user,

@@ -344,3 +344,43 @@ def test_the_host_gives_a_name_that_fits_in_a_topic(monkeypatch: pytest.MonkeyPa
     for host, node in (("laptop", "laptop"), ("Mixing Desk/2 #+ö.local", "Mixing-Desk-2-local"), ("+", "analyzer")):
         monkeypatch.setattr("socket.gethostname", lambda host=host: host)
         assert host_node() == node
+
+
+def configs(messages: list[Any]) -> list[str]:
+    """Return the topics of discovery messages that are there and not emptied."""
+    return [m.topic.value for m in messages if m.topic.value.endswith("/config") and m.payload]
+
+
+async def test_home_assistant_that_starts_is_told_again(broker: Mosquitto) -> None:
+    async with broker.subscriber() as watching, following(broker.port, discovery_prefix="ha"):
+        await is_up(watching)
+        topic = "ha/device/stream_analyzer_hall/config"
+        assert configs(watching.messages) == [topic]
+        await watching.client.publish(topic, "", qos=1, retain=True)  # someone has deleted it
+        at = await watching.until(says("/config", ""))
+        await watching.client.publish("ha/status", "offline", qos=1)
+        await watching.client.publish("ha/status", "online", qos=1)
+        await watching.until(says("/config"), start=at)
+        assert (await kept(broker))["config"]
+
+
+@pytest.mark.parametrize("prefix", [None, "ha", "home/assistant"])
+async def test_discovery_of_another_prefix_is_taken_back(broker: Mosquitto, prefix: str | None) -> None:
+    async with broker.subscriber() as watching:
+        async with following(broker.port, discovery_prefix="homeassistant"):
+            await watching.until(says("homeassistant/device/stream_analyzer_hall/config"))
+        await watching.client.publish("two/levels/device/stream_analyzer_hall/config", "{}", qos=1, retain=True)
+        async with following(broker.port, node="bar", discovery_prefix="homeassistant"):
+            at = await watching.until(says("homeassistant/device/stream_analyzer_bar/config"))
+        async with following(broker.port, discovery_prefix=prefix):
+            for before in ("homeassistant", "two/levels"):
+                await watching.until(says(f"{before}/device/stream_analyzer_hall/config", ""), start=at)
+            if prefix:
+                await watching.until(says(f"{prefix}/device/stream_analyzer_hall/config"), start=at)
+            async with broker.subscriber("#") as late:
+                await late.client.publish("mark", "x", qos=1)
+                await late.until(says("mark"))
+                ours = [f"{prefix}/device/stream_analyzer_hall/config"] * bool(prefix)
+                assert sorted(configs(late.messages)) == sorted(
+                    [*ours, "homeassistant/device/stream_analyzer_bar/config"]
+                )

@@ -39,7 +39,7 @@ def discovery(
     events
         What is published; their fields say which sensors there are.
     """
-    device = f"stream_analyzer_{node}"
+    device = _device(node)
     sensors: dict[str, dict[str, object]] = {}
     for event in events:
         kind, topic = event.KIND.name, f"{base}/{event.KIND.name}"
@@ -62,7 +62,16 @@ def discovery(
         "qos": 1,
         "components": {key: sensor | {"unique_id": f"{device}_{key}"} for key, sensor in sensors.items()},
     }
-    return f"{prefix}/device/{device}/config", json.dumps(payload, separators=(",", ":"))
+    return f"{prefix}/{config_topic(node)}", json.dumps(payload, separators=(",", ":"))
+
+
+def config_topic(node: str) -> str:
+    """Return the topic that makes ``node`` a device, below the discovery prefix."""
+    return f"device/{_device(node)}/config"
+
+
+def _device(node: str) -> str:
+    return f"stream_analyzer_{node}"
 
 
 def _attributes(event: type[Described], topic: str) -> dict[str, object]:

@@ -20,7 +20,7 @@ from aiomqtt import MqttError, ProtocolVersion, Will
 from stream_analyzer.kinds import ages
 from stream_analyzer.serving.hub import Newest
 from stream_analyzer.serving.mqtt.connection import Connection
-from stream_analyzer.serving.mqtt.discovery import discovery
+from stream_analyzer.serving.mqtt.discovery import config_topic, discovery
 from stream_analyzer.serving.mqtt.refusals import Refusals
 from stream_analyzer.system.backoff import backoff_s
 from stream_analyzer.types import EVENTS, Status
@@ -28,6 +28,8 @@ from stream_analyzer.types import EVENTS, Status
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Iterable
+
+    from aiomqtt import Message as Received
 
     from stream_analyzer.kinds import Described
     from stream_analyzer.protocol.encode import Message
@@ -87,6 +89,8 @@ class MqttSink:
             if discovery_prefix
             else None
         )
+        self._config = config_topic(node)
+        self._birth = f"{discovery_prefix}/status" if discovery_prefix else ""
         self._protocol = ProtocolVersion.V5
         self._refusals = Refusals()
         self._sending = asyncio.Lock()
@@ -230,6 +234,9 @@ class MqttSink:
         self._reads_itself = self._protocol is ProtocolVersion.V311 and not refused
         if refused:
             logger.warning("MQTT broker %s lets nobody read %s; namesakes go unnoticed", self._address, refused[0])
+        # What we retained under another prefix, and the birth of Home Assistant; where they can't be read, so be it.
+        asked = [f"+/{self._config}", f"+/+/{self._config}", *([self._birth] if self._birth else [])]
+        await client.subscribe([(topic, 1) for topic in asked])
 
     async def _watch(self, client: Connection, ours: str) -> None:
         """Follow our own topics."""
@@ -245,6 +252,17 @@ class MqttSink:
                 if self.broker_state() != "clash":
                     logger.warning("another analyzer publishes as node %s; give each a --node of its own", self._node)
                 self._clash_until_s = time.monotonic() + _CLASH_S
+            else:
+                await self._serve_home_assistant(client, message)
+
+    async def _serve_home_assistant(self, client: Connection, message: Received) -> None:
+        """Introduce ourselves when it has started, and take back what we told it when we were set up otherwise."""
+        topic, ours = message.topic.value, self._discovery[0] if self._discovery else ""
+        if topic == self._birth and self._discovery:
+            if message.payload == ONLINE.encode() and not message.retain:
+                await self._send(client, *self._discovery)
+        elif topic.endswith(f"/{self._config}") and topic != ours and message.payload:
+            await self._send(client, topic, "")
 
     def _learn_from_break(self) -> None:
         """Leave out what broke the line, if one message did."""
