@@ -1,0 +1,229 @@
+"""Judge the genre model of sound: leaving one source out, through rooms, music or not, calibration, int8."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from training.genre.collection import JUDGED, LABELS
+from training.genre.embedded import join, windows_of
+from training.genre.head import fit
+from training.genre.sound_model import Music, features_of
+from training.genre.sound_pictures import pictures, read_sound
+from training.genre.sound_scores import (
+    Songs,
+    average,
+    calibration_error,
+    intervals,
+    log_softmax,
+    score,
+    songs_of,
+)
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from stream_analyzer.types import F64
+    from training.genre.collection import Clip
+    from training.genre.embedded import Embedded
+    from training.genre.head import HeadConfig, Linear
+    from training.genre.musicnn import Compact
+    from training.genre.sound_model import Int8Model
+
+    Flags = npt.NDArray[np.bool_]
+    Indices = npt.NDArray[np.intp]
+
+OFFICIAL = ("gtzan", "fma_small")  # sources whose own valid clips never teach what is published
+SHOWN_WINDOWS = 2  # about as many windows as the service's mean over time holds
+MUSIC_HELD_BACK = 0.015
+LEAST_DEVIATION = 0.02
+EVEN = 0.5
+BAND = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """All clips, what the network makes of their variants, and what it makes of sounds that are no music."""
+
+    clips: list[Clip]
+    variants: dict[str, Embedded]
+    made: Embedded
+
+
+def teaches(clip: Clip) -> bool:
+    """Tell whether a clip teaches genres to the published model."""
+    return bool(clip.label) and not (clip.split == "valid" and clip.source in OFFICIAL)
+
+
+def of_source(clips: list[Clip], source: str) -> Flags:
+    """Return which clips with a label are of ``source``."""
+    return np.array([clip.source == source and bool(clip.label) for clip in clips])
+
+
+def left_out(heard: Heard, parts: Compact, config: HeadConfig) -> dict[str, dict[str, tuple[Indices, F64]]]:
+    """Return for each source and variant the logits of its windows by a model that all other sources taught.
+
+    "gtzan valid" is GTZAN's valid list by a model that neither valid list taught.
+    """
+    found: dict[str, dict[str, tuple[Indices, F64]]] = {}
+    for name in (*JUDGED, "gtzan valid"):
+        judged = of_source(heard.clips, name.split()[0])
+        taught = np.array([bool(clip.label) for clip in heard.clips]) & ~judged
+        if name not in JUDGED:
+            judged &= np.array([clip.split == "valid" for clip in heard.clips])
+            taught = np.array([teaches(clip) for clip in heard.clips])
+        windows = windows_of(join(part.of(taught) for part in heard.variants.values()), heard.clips, parts)
+        head = fit(windows, config)
+        parted = {variant: part.of(judged) for variant, part in heard.variants.items()}
+        found[name] = {
+            variant: (part.clip, head.logits(features_of(part.embedding, parts))) for variant, part in parted.items()
+        }
+    return found
+
+
+def judge(heard: Heard, parts: Compact, *, head: HeadConfig, music_shrink: float) -> dict[str, Any]:
+    """Return scores of genres and of music, and the calibration that they give."""
+    logits = left_out(heard, parts, head)
+    facts: dict[str, Any] = {"genres": genre_scores(logits, heard.clips)}
+    facts["calibration"] = calibrate({name: logits[name]["clean"] for name in JUDGED}, heard.clips)
+    facts["music"] = music_scores(heard, shrink=music_shrink)
+    return facts
+
+
+def genre_scores(logits: dict[str, dict[str, tuple[Indices, F64]]], clips: list[Clip]) -> dict[str, dict[str, Any]]:
+    """Return the scores of each variant: of each source and averaged over the four, with intervals."""
+    label = np.array([LABELS.index(clip.label) if clip.label else -1 for clip in clips])
+    song = np.array([clip.song for clip in clips])
+    report: dict[str, dict[str, Any]] = {}
+    for variant in next(iter(logits.values())):
+        songs = {
+            name: songs_of(rows[variant][1], rows[variant][0], label=label, song=song) for name, rows in logits.items()
+        }
+        scores = {name: score(one) for name, one in songs.items()}
+        report[variant] = {name: asdict(one) for name, one in scores.items()}
+        report[variant]["left out"] = asdict(average([scores[name] for name in JUDGED]))
+        report[variant]["left out, interval"] = intervals([songs[name] for name in JUDGED])
+    return report
+
+
+def shown(clip: Indices, logits: F64) -> tuple[Indices, F64]:
+    """Return the clip and the mean logits of every `SHOWN_WINDOWS` neighbouring windows of one clip."""
+    means = np.stack([logits[first : first + SHOWN_WINDOWS].mean(axis=0) for first in range(len(logits))])
+    whole = np.flatnonzero(clip[: len(clip) - SHOWN_WINDOWS + 1] == clip[SHOWN_WINDOWS - 1 :])
+    return clip[whole], means[whole]
+
+
+def calibrate(logits: dict[str, tuple[Indices, F64]], clips: list[Clip]) -> dict[str, float]:
+    """Return the temperature with the least log loss on left-out sources, its calibration error, and `confident`.
+
+    Every source counts the same, in it every song.
+    """
+    label = np.array([LABELS.index(clip.label) if clip.label else -1 for clip in clips])
+    song = np.array([clip.song for clip in clips])
+    rows, values, weights = [], [], []
+    for clip, found in logits.values():
+        places, means = shown(clip, found)
+        _, of_song, count = np.unique(song[places], return_inverse=True, return_counts=True)
+        rows.append(label[places])
+        values.append(means)
+        weights.append(1.0 / count[of_song] / len(count))
+    truth, means, weight = np.concatenate(rows), np.concatenate(values), np.concatenate(weights)
+    grid = np.exp(np.linspace(np.log(0.3), np.log(6.0), 121))
+    places = np.arange(len(truth))
+    losses = [-np.average(log_softmax(means / value)[places, truth], weights=weight) for value in grid]
+    best = float(grid[int(np.argmin(losses))])
+    posterior = np.exp(log_softmax(means / best))
+    right = posterior.argmax(axis=1) == truth
+    return {
+        "temperature": best,
+        "log_loss": float(min(losses)),
+        "error": calibration_error(posterior.max(axis=1), right, weights=weight),
+        "confident": _even_chance(posterior.max(axis=1), right, weight),
+    }
+
+
+def _even_chance(probability: F64, right: Flags, weight: F64) -> float:
+    """Return the least probability from which on a label shown at about that probability is likelier right than not."""
+    for least in np.arange(0.2, 0.9, 0.01):
+        near = (probability >= least) & (probability < least + BAND)
+        if near.any() and np.average(right[near], weights=weight[near]) >= EVEN:
+            return float(least)
+    return 0.9
+
+
+def fit_music(heard: Heard, *, shrink: float, clips: Flags | None = None, made: Flags | None = None) -> Music:
+    """Fit the logit of music to all variants of ``clips`` and to the sounds ``made``; to all, where not given."""
+    chosen = np.ones(len(heard.clips), bool) if clips is None else clips
+    chosen = chosen & np.array([not clip.doubtful for clip in heard.clips])
+    real = join(part.of(chosen) for part in heard.variants.values())
+    false = heard.made if made is None else heard.made.of(made)
+    values = np.concatenate([real.pooled, false.pooled])
+    truth = np.concatenate(
+        [np.array([heard.clips[index].music for index in real.clip]), np.zeros(len(false.clip), bool)]
+    )
+    mean, deviation = values.mean(axis=0), np.maximum(values.std(axis=0), LEAST_DEVIATION)
+    model = LogisticRegression(C=1.0 / shrink, max_iter=400, class_weight="balanced")
+    model.fit((values - mean) / deviation, truth)
+    kernel = model.coef_[0] / deviation
+    return Music(kernel, float(model.intercept_[0] - mean @ kernel))
+
+
+def music_scores(heard: Heard, *, shrink: float) -> dict[str, float]:
+    """Return how well music is told by models that half of the songs and sounds taught, scored on the other half.
+
+    The threshold holds back `MUSIC_HELD_BACK` of the clean clips of music.
+    """
+    songs = sorted({clip.song for clip in heard.clips})
+    half = {song: index % 2 for index, song in enumerate(songs)}
+    side = np.array([half[clip.song] for clip in heard.clips])
+    music, doubtful = (np.array([getattr(clip, name) for clip in heard.clips]) for name in ("music", "doubtful"))
+    made_side = np.arange(int(heard.made.clip.max()) + 1) % 2
+    means: dict[str, list[F64]] = {}
+    for part in (0, 1):
+        model = fit_music(heard, shrink=shrink, clips=side == part, made=made_side == part)
+        for variant, embedded in heard.variants.items():
+            for kind, wanted in (("music", music & ~doubtful), ("not music", ~music)):
+                rows = embedded.of(wanted & (side != part))
+                means.setdefault(f"{kind}, {variant}", []).append(_clip_means(rows, model))
+        means.setdefault("made", []).append(_clip_means(heard.made.of(made_side != part), model))
+    logits = {name: np.concatenate(values) for name, values in means.items()}
+    threshold = float(np.quantile(logits["music, clean"], MUSIC_HELD_BACK))
+    shares = {
+        name: float((values < threshold).mean() if name.startswith("music") else (values >= threshold).mean())
+        for name, values in logits.items()
+    }
+    return {"threshold": float(1.0 / (1.0 + np.exp(-threshold))), "threshold_logit": threshold, **shares}
+
+
+def _clip_means(rows: Embedded, model: Music) -> F64:
+    logits = rows.pooled @ model.kernel + model.bias
+    return np.array([logits[rows.clip == index].mean() for index in np.unique(rows.clip)])
+
+
+def compare(
+    model: Int8Model, clips: list[Clip], heard: Heard, parts: Compact, *, head: Linear, music: Music
+) -> dict[str, float]:
+    """Return how far the int8 ``model`` is from the float one on GTZAN's valid clips, and both scores there."""
+    chosen = np.array([clip.source == "gtzan" and clip.split == "valid" for clip in clips])
+    rows = heard.variants["clean"].of(chosen)
+    wanted = np.column_stack([head.logits(features_of(rows.embedding, parts)), rows.pooled @ music.kernel + music.bias])
+    seen = np.concatenate([pictures(read_sound(clips[index].path)) for index in np.flatnonzero(chosen)])
+    found = np.stack([model.run(picture) for picture in seen]).astype(np.float64)
+    label = np.array([LABELS.index(clip.label) if clip.label else -1 for clip in clips])
+    song = np.array([clip.song for clip in clips])
+    scores = [score(_songs(values, rows, label, song)) for values in (wanted, found)]
+    return {
+        "windows": len(found),
+        "same_label": float((wanted[:, :-1].argmax(axis=1) == found[:, :-1].argmax(axis=1)).mean()),
+        "difference": float(np.abs(wanted - found).mean()),
+        "float_by_song": scores[0].by_song,
+        "int8_by_song": scores[1].by_song,
+        "milliseconds": model.milliseconds,
+    }
+
+
+def _songs(logits: F64, rows: Embedded, label: Indices, song: npt.NDArray[np.str_]) -> Songs:
+    return songs_of(logits[:, :-1], rows.clip, label=label, song=song)
