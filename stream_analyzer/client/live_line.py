@@ -122,7 +122,7 @@ def _words(event: Tempo | Genre | Level | Status, *, confident: float) -> str:
         case Level():
             return f"{event.rms_dbfs:.0f} dBFS" + (" clipping" if event.clipping else "")
         case Status():
-            return event.state + (f": {event.detail}" if event.detail else "")
+            return "demo, " * event.demo + event.state + (f": {event.detail}" if event.detail else "")
 
 
 def _ago(age_s: float) -> str:

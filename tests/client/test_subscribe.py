@@ -187,6 +187,12 @@ def test_the_line_says_what_is_known() -> None:
     assert str(line) == "no connection: connection refused; next attempt in 3 s"
 
 
+def test_the_demo_is_no_live_sound_on_the_line_either() -> None:
+    line = LiveLine()
+    line.update(Status(1.0, "live", "", 0.0, 0.0, 0, 0, demo=True))
+    assert str(line) == "demo, live"
+
+
 def test_a_server_cannot_steer_the_terminal() -> None:
     line = LiveLine()
     line.update(Status(1.0, "live", "\x1b[2J\r\n\x9b", 0.0, 0.0, 0, 1))

@@ -73,6 +73,8 @@ def status(state: str, **more: Any) -> dict[str, Any]:
         "latency_s": 0.06,
         "silence": "quiet" if state == "silent" else "none",
         "sound_on": None,
+        "broker": "none",
+        "broker_refusal": "",
     } | more
 
 

@@ -225,6 +225,25 @@ def test_live_sound_bears_no_mark(page: Page, scripted: Scripted) -> None:
     assert not page.locator(".demo").is_visible()
 
 
+@pytest.mark.parametrize(
+    ("broker", "says"),
+    [
+        ({"broker": "refused", "broker_refusal": "a/tempo: Not authorized"}, "refuses a/tempo: Not authorized"),
+        ({"broker": "down"}, "can't be reached"),
+        ({"broker": "clash"}, "has another analyzer of this name"),
+    ],
+)
+def test_a_broker_in_trouble_is_told_and_one_that_takes_all_is_not(
+    page: Page, scripted: Scripted, broker: dict[str, str], says: str
+) -> None:
+    scripted.send_all()
+    scripted.send("status", status("live", **broker))
+    until(page, "says => document.getElementById('broker').textContent === says", says)
+    assert page.locator("#broker").is_visible()
+    scripted.send("status", status("live", broker="up"))
+    until(page, "() => document.getElementById('broker').parentElement.hidden")
+
+
 def test_a_hello_again_shows_the_other_device(page: Page, scripted: Scripted) -> None:
     scripted.send_all()
     until_situation(page, "live")

@@ -15,7 +15,7 @@
  * @typedef {"none" | "quiet" | "zeros" | "elsewhere"} Silence
  * @typedef {"starting" | "warming" | "live" | "cancelling" | "silent" | "steady" | "degraded" | "device_lost" | "ended"} SourceState
  * @typedef {{state: SourceState, detail: string, lag_s: number, lost_s: number, nonfinite: number, clients: number, latency_s: number,
- *   silence: Silence, sound_on: number | null}} Status
+ *   silence: Silence, sound_on: number | null, broker: string, broker_refusal: string}} Status
  * @typedef {{name: string, version: string, task: string, window_s: number, first_s: number}} Model
  * @typedef {{low_hz: number, high_hz: number, floor_db: number, ceil_db: number, bands: number, columns_per_s: number}} SpectrumScale
  * @typedef {{version: string, source: {kind: string, name: string, rate_hz: number, channels: number},
@@ -162,6 +162,8 @@ const READERS = {
     latency_s: number(data.latency_s, 0),
     silence: oneOf(data.silence ?? "none", SILENCES),
     sound_on: data.sound_on ? number(data.sound_on) : null,
+    broker: text(data.broker, "none"),
+    broker_refusal: text(data.broker_refusal, ""),
   }),
   summary: (data) => ({
     duration_s: number(data.duration_s),

@@ -31,6 +31,7 @@ export const PAGE = {
   lag: "Lag",
   lost: "Audio lost",
   nonfinite: "Bad samples",
+  broker: "MQTT broker",
   skipped: "Messages skipped",
   viewers: "Viewers",
   models: "Models",
@@ -70,6 +71,12 @@ export const TEMPO_STATES = {
   holding: "Holding",
   unsteady: "Unsteady",
 };
+
+/** What is wrong with the MQTT broker, by its state; of others nothing is said. @type {Record<string, string>} */
+const BROKERS = { down: "can't be reached", refused: "refuses", clash: "has another analyzer of this name" };
+
+/** @param {{broker: string, broker_refusal: string}} status */
+export const broker = ({ broker, broker_refusal }) => [BROKERS[broker] ?? "", broker === "refused" ? broker_refusal : ""].join(" ").trim();
 
 /** What is said of a genre that is not sure, with its age beside it. @type {Record<GenreState, string>} */
 export const VERDICTS = {

@@ -222,6 +222,9 @@ export class View {
     byId("lost").parentElement?.classList.toggle("bad", lost_s > 0);
     byId("lag").parentElement?.classList.toggle("bad", lag_s > 0.5);
     write("skipped", String(skipped));
+    const broker = strings.broker(status.data);
+    write("broker", broker || strings.NONE);
+    byId("broker").parentElement?.toggleAttribute("hidden", broker === "");
     byId("nonfinite").parentElement?.toggleAttribute("hidden", nonfinite === 0);
     byId("skipped").parentElement?.toggleAttribute("hidden", skipped === 0);
   }

@@ -187,8 +187,8 @@ class DeviceSource:
         if info != self._announced:
             self._announced = info
             queue.put(SourceChanged(self._announced))
-            name, rate_hz, channels = self._announced.name, self._announced.rate_hz, self._announced.channels
-            logger.warning("listening to %s, %d channels at %d Hz", name, channels, rate_hz)
+            count = f"{info.channels} channel{'s' * (info.channels > 1)}"
+            logger.warning("listening to %s, %s at %d Hz", info.name, count, info.rate_hz)
 
     def _start(self, hand_over: Callable[[AudioBlock], object], over: threading.Event) -> None:
         """Open the device, one attempt at a time: PortAudio is not made for more. Runs in a helper thread."""
