@@ -21,6 +21,7 @@ from stream_analyzer.kinds import ages
 from stream_analyzer.serving.hub import Newest
 from stream_analyzer.serving.mqtt.connection import Connection
 from stream_analyzer.serving.mqtt.discovery import config_topic, discovery
+from stream_analyzer.serving.mqtt.reasons import TIMED_OUT, TOO_NEW, why_away
 from stream_analyzer.serving.mqtt.refusals import Refusals
 from stream_analyzer.system.backoff import backoff_s
 from stream_analyzer.types import EVENTS, Status
@@ -46,16 +47,6 @@ _KEEP_ALIVE_S = 15
 _FAREWELL_S = 0.5
 _CLASH_S = 5.0
 _SESSION = re.compile(r'"session": ?"([0-9a-f]{6})"')
-_NOISE = re.compile(r"\[[^]]*\] ?| \(_ssl\.c:\d+\)")
-_TIMED_OUT = "Operation timed out"
-_TOO_NEW = "Unsupported protocol version"
-_HINTS = {
-    "certificate verify failed": "is mqtt_ca the authority that signed the broker's certificate, for this name?",
-    _TIMED_OUT: "does it speak TLS, and want a client certificate, or not?",
-    "Not authorized": "check mqtt_user and mqtt_password",
-    "Bad user": "check mqtt_user and mqtt_password",
-    "refused": "is the broker running?",
-}
 
 
 class MqttSink:
@@ -125,24 +116,28 @@ class MqttSink:
                     greeted = True
                     await self._publish(client, hub)
             except* MqttError as group:
-                reason = _reason(group, client, greeted=greeted)
+                reason = why_away(group, greeted=greeted, parting=client.parting)
             else:
                 return
             finally:
                 self._connected = False
                 client.retrieve()
             _heed_cancellation()
-            if not greeted and (_TOO_NEW in reason or _TIMED_OUT in reason):  # some older brokers say nothing
-                newest = self._protocol is ProtocolVersion.V5
-                self._protocol = ProtocolVersion.V311 if newest else ProtocolVersion.V5
-                if newest and _TOO_NEW in reason:
-                    continue
+            if not greeted and self._try_another_version(reason):
+                continue
             self._learn_from_break()
             self._tell(f"is away: {reason}; trying again", logging.WARNING)
             if time.monotonic() - begun_s > _STEADY_S:
                 attempt = 0
             await asyncio.sleep(backoff_s(attempt))
             attempt += 1
+
+    def _try_another_version(self, reason: str) -> bool:
+        """Speak the other version from now on if that may be the trouble; return whether it surely is."""
+        newest, too_new = self._protocol is ProtocolVersion.V5, TOO_NEW in reason
+        if too_new or TIMED_OUT in reason:  # some older brokers say nothing
+            self._protocol = ProtocolVersion.V311 if newest else ProtocolVersion.V5
+        return newest and too_new
 
     def _client(self) -> Connection:
         return Connection(
@@ -294,19 +289,6 @@ def _session(payload: object) -> str:
     """Return the session that a message names. Anyone may publish anything here, so nothing more of it is looked at."""
     found = _SESSION.search(payload.decode(errors="replace") if isinstance(payload, bytes) else str(payload))
     return found[1] if found else ""
-
-
-def _reason(group: ExceptionGroup[MqttError], client: Connection, *, greeted: bool) -> str:
-    """Say in a few words what is wrong and, where the broker has not even greeted, what might help."""
-    error: BaseException = group
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    text = _NOISE.sub("", str(error)).rstrip(".")
-    if greeted:
-        parting = f": {client.parting}" if client.parting else ""
-        return text if _TIMED_OUT in text else f"the connection broke{parting}"
-    hint = next((hint for part, hint in _HINTS.items() if part in text), "")
-    return f"{text} ({hint})" if hint else text
 
 
 def host_node() -> str:
