@@ -86,7 +86,10 @@ async def run(
             "/health": monitor.health,
             "/ready": monitor.ready,
         }
-        server = WebServer(fanout, resource_folder("web"), serving=serving, answers=answers, types=hello.types)
+        listen_to = getattr(source, "listen_to", None)  # of a device alone: it may have channels that nobody hears
+        server = WebServer(
+            fanout, resource_folder("web"), serving=serving, answers=answers, types=hello.types, listen_to=listen_to
+        )
         announce(await stack.enter_async_context(server.listen()))
         sinks = await stack.enter_async_context(asyncio.TaskGroup())
         if write_line:
@@ -138,6 +141,7 @@ async def _analyse(
                 break
             if isinstance(item, SourceChanged):
                 greet(item.info)
+                analyzer.listen_to(item.channel)
                 continue
             if isinstance(item, SourceLost):
                 publisher.publish(analyzer.device_lost(item.detail))

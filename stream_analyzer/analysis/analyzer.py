@@ -86,6 +86,12 @@ class Analyzer:
             for event in self._analyse(step, rate_hz=block.rate_hz, time_s=end_s)
         ]
 
+    def listen_to(self, channel: int | None) -> None:
+        """Hear another channel from the next block on, None for the mix."""
+        if channel != self._channel:
+            self._channel = channel
+            self._start_afresh()
+
     def device_lost(self, detail: str) -> list[Described]:
         """Note that the source stopped delivering."""
         return self._change_state("device_lost", time_s=self._clock_s, detail=detail)

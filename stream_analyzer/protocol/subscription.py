@@ -1,7 +1,8 @@
-"""What a subscriber asks for in the stream's address: /ws?types=tempo,genre&hz=2&since=SESSION.SEQ. Pure."""
+"""What a subscriber asks for: in the stream's address (types=tempo,genre&hz=2&since=SESSION.SEQ) or by a wish. Pure."""
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 HZ = (0.1, 10.0)  # the upper end is as often as there is anything new
+MOST_CHANNELS = 64
 _PARAMETERS = ("types", "hz", "since")
 _SINCE = re.compile(r"([0-9a-f]{6})\.([0-9]{1,15})")
 _NUMBER = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?")
@@ -45,6 +47,16 @@ class Subscription:
 
     choice: Choice = Choice(frozenset(TYPES))
     since: Place | None = None
+
+
+def read_wish(message: str | bytes) -> int | None:
+    """Return the channel that a client's ``{"listen_to": CHANNEL}`` asks for, None for anything else."""
+    try:
+        said = json.loads(message)
+    except (ValueError, RecursionError):
+        return None
+    channel = said.get("listen_to") if isinstance(said, dict) else None
+    return channel if type(channel) is int and 1 <= channel <= MOST_CHANNELS else None
 
 
 def parse_subscription(query: str, *, types: Sequence[str] = TYPES) -> Subscription:

@@ -23,9 +23,10 @@ class SourceLost:
 
 @dataclass(frozen=True, slots=True)
 class SourceChanged:
-    """What comes from here on is from another device, or at another rate or channel count."""
+    """What comes from here on is of another device, rate or channel count, or another ``channel`` of it is heard."""
 
     info: SourceInfo
+    channel: int | None = None
 
 
 Item = AudioBlock | SourceLost | SourceChanged

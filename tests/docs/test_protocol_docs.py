@@ -87,8 +87,8 @@ def test_the_envelope_too() -> None:
 def test_the_schema_knows_every_kind_and_no_other() -> None:
     sent = [one["$ref"].rsplit("/", maxsplit=1)[1] for one in SCHEMA["operations"]["stream"]["messages"]]
     assert sorted(sent) == sorted(KINDS)
-    assert set(SCHEMA["channels"]["stream"]["messages"]) == {*KINDS, "token"}
-    assert set(SCHEMA["components"]["messages"]) == {*KINDS, "token", "availability"}
+    assert set(SCHEMA["channels"]["stream"]["messages"]) == {*KINDS, "token", "wish"}
+    assert set(SCHEMA["components"]["messages"]) == {*KINDS, "token", "wish", "availability"}
 
 
 def test_the_parameters_are_those_that_are_read() -> None:

@@ -58,6 +58,61 @@ async def test_the_channel_that_is_named_is_heard(inputs: Inputs) -> None:
             assert client.last("level")["rms_dbfs"] > -40
 
 
+async def test_a_page_on_this_machine_may_listen_to_the_channel_that_is_named(inputs: Inputs) -> None:
+    inputs.plug(INTERFACE)
+    with serve(env=inputs.env) as service:
+        origin = f"http://{service.address}"
+        async with service.listen(origin=origin) as client:
+            at = await client.until(silence_is("elsewhere"))
+            for nonsense in (
+                "7",
+                "[]",
+                '{"listen_to": "7"}',
+                '{"listen_to": 0}',
+                '{"listen_to": 9}',
+                '{"listen_to": true}',
+            ):
+                await client.send(nonsense)
+            await client.send('{"listen_to": 7}')
+            at = await client.until(lambda m: m["type"] == "hello", start=at)
+            assert client.messages[at - 1]["data"]["source"]["channels"] == 7
+            at = await client.until(lambda m: m["type"] == "level" and m["data"]["rms_dbfs"] > -40, start=at)
+            at = await client.until(state_is("warming"), start=at)
+            inputs.plug()
+            at = await client.until(state_is("device_lost"), start=at)
+            inputs.plug(INTERFACE)
+            await client.until(lambda m: m["type"] == "level" and m["data"]["rms_dbfs"] > -40, start=at)
+        assert any("listening to channel 7 of 18i20 USB" in line for line in service.said)
+
+
+@pytest.mark.parametrize("origin", [None, "http://listed.example"])
+async def test_who_may_look_may_not_steer(inputs: Inputs, origin: str | None) -> None:
+    inputs.plug(INTERFACE)
+    with serve("--origins", "http://listed.example", env=inputs.env) as service:
+        async with service.listen(origin=origin) as client:
+            at = await client.until(silence_is("elsewhere"))
+            await client.send('{"listen_to": 7}')
+            for _ in range(2):
+                at = await client.until(silence_is("elsewhere"), start=at)
+            assert [m["type"] for m in client.messages].count("hello") == 1
+
+
+async def test_nobody_steers_what_others_can_reach(inputs: Inputs) -> None:
+    inputs.plug(INTERFACE)
+    token = "correct-horse-battery-staple"  # noqa: S105 - a test's
+    everywhere = "0.0.0.0"  # noqa: S104 - what is tested
+    with serve("--host", everywhere, env=inputs.env | {"STREAM_ANALYZER_TOKEN": token}) as service:
+        port = service.address.rpartition(":")[2]
+        service.address = f"127.0.0.1:{port}"
+        bearer = {"Authorization": f"Bearer {token}"}
+        async with service.listen(origin=f"http://127.0.0.1:{port}", additional_headers=bearer) as client:
+            at = await client.until(silence_is("elsewhere"))
+            await client.send('{"listen_to": 7}')
+            for _ in range(2):
+                at = await client.until(silence_is("elsewhere"), start=at)
+            assert [m["type"] for m in client.messages].count("hello") == 1
+
+
 async def test_exact_zeros_are_told_from_quiet(inputs: Inputs) -> None:
     inputs.plug(Input("MacBook Pro Microphone", channels=1, sounding=(), default=True))
     with serve(env=inputs.env) as service:

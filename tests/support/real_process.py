@@ -120,6 +120,10 @@ class Client(Collected[Json]):
             if isinstance(payload, str):
                 self.put(json.loads(payload))
 
+    async def send(self, text: str) -> None:
+        """Say something to the analyzer."""
+        await self._socket.send(text)
+
     def last(self, kind: str) -> Json:
         """Return the data of the newest message of a kind."""
         data: Json = next(m["data"] for m in reversed(self.messages) if m["type"] == kind)

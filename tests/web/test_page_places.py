@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support import chromium
+from tests.support.inputs import Input, Inputs
 from tests.support.reading import text, until, until_situation
 from tests.support.real_process import serve
 from tests.support.scripted import HELLO, TEMPO, URL, Scripted, status
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.sync_api import Page
 
 TOKEN = "correct-horse-battery-staple"  # noqa: S105 - a test's
@@ -201,6 +204,23 @@ def test_each_cause_of_silence_says_what_to_do(
     scripted.send_all()
     scripted.send("status", status("silent", **cause))
     assert says in " ".join(until_situation(page, key).split())
+
+
+def test_the_channel_with_sound_is_offered_at_a_tap(page: Page, tmp_path: Path, complaints: list[str]) -> None:
+    inputs = Inputs(tmp_path, Input("18i20 USB", channels=8, sounding=(7,), default=True))
+    with serve(env=inputs.env) as service:
+        page.goto(f"http://{service.address}/")
+        until_situation(page, "elsewhere")
+        page.get_by_role("button", name="Listen to channel 7").click()
+        until(page, "() => ['warming', 'live'].includes(document.documentElement.dataset.situation)")
+        assert not page.locator("#listen").is_visible()
+    assert complaints == []
+
+
+def test_elsewhere_it_is_named_and_not_offered(page: Page, scripted: Scripted) -> None:
+    scripted.send("status", status("silent", silence="elsewhere", sound_on=7))
+    until_situation(page, "elsewhere")
+    assert not page.locator("#listen").is_visible()
 
 
 def test_an_analyzer_of_before_that_names_no_cause_is_understood(page: Page, scripted: Scripted) -> None:

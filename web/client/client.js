@@ -106,6 +106,11 @@ export class Stream {
     }, { silence_s: hz ? 1 / hz : 0, greeting: token && JSON.stringify({ token }), WebSocket: options.WebSocket });
   }
 
+  /** Wish to hear another channel of the device, from 1; granted to a page opened on the analyzer's own machine alone. @param {number} channel */
+  listenTo(channel) {
+    this.#socket.send(JSON.stringify({ listen_to: channel }));
+  }
+
   /** Try at once instead of waiting for the next attempt. */
   retryNow() {
     this.#socket.retryNow();

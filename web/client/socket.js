@@ -56,6 +56,11 @@ export class Socket {
     if (this.#line) this.#drop(this.#line);
   }
 
+  /** Say something, if there is a line. @param {string} text */
+  send(text) {
+    if (this.#line?.readyState === this.#line?.OPEN) this.#line?.send(text);
+  }
+
   /** Try at once instead of waiting out the back-off; nothing happens while a line is up or being set up. */
   retryNow() {
     if (this.#line) return;

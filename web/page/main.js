@@ -42,7 +42,7 @@ let wire_s = 0; // half the shortest round trip to the server
 const view = new View((ratio) => {
   history.replaceState(null, "", location.pathname + withRatio(location.search, ratio));
   dispatch({ kind: "show", ratio });
-});
+}, (channel) => stream.listenTo(channel));
 const details = new Details();
 const set = new SetSoFar();
 const meter = new Meter(byId("meter-cover"), byId("meter-peak"));

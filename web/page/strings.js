@@ -165,6 +165,9 @@ export const first = (first_s) => `The first tempo and genre come after ${Math.c
 /** @param {number} channel that has sound while what is heard has none */
 export const elsewhere = (channel) => `Channel ${channel} has sound. Start the analyzer with --channel ${channel} to listen to it.`;
 
+/** @param {number} channel */
+export const listen = (channel) => `Listen to channel ${channel}`;
+
 /** @param {number} wait_s */
 export const retry = (wait_s) => (wait_s >= 1 ? `Trying again in ${Math.ceil(wait_s)}\u00a0s.` : "Trying again.");
 

@@ -14,6 +14,7 @@ import * as strings from "./strings.js";
 const STALE_S = 4;
 const SPOKEN_EVERY_MS = 12_000;
 const BARS = 5;
+const HERE = ["127.0.0.1", "localhost", "[::1]"];
 const CHOICES = [1 / 2, 2]; // offered even when the analyzer names none
 const RANGE_BPM = [30, 320];
 
@@ -81,9 +82,14 @@ export class View {
   #spokenKey = "";
   /** @type {"dark" | "light"} */ #scheme = "dark";
   #choices;
+  #offered = 0;
 
-  /** @param {(ratio: number) => void} choose what to do when a viewer wants to see another tempo */
-  constructor(choose) {
+  /**
+   * @param {(ratio: number) => void} choose what to do when a viewer wants to see another tempo
+   * @param {(channel: number) => void} listen what to do when one wants to hear another channel
+   */
+  constructor(choose, listen) {
+    byId("listen").addEventListener("click", () => listen(this.#offered));
     byId("bars").append(...this.#bars.map((bar) => bar.root));
     const toggle = (/** @type {number} */ ratio) => choose(ratio === this.#last?.ratio ? 1 : ratio);
     this.#choices = strings.RATIOS.map((ratio) => new Choice(ratio, toggle));
@@ -124,7 +130,15 @@ export class View {
     dataset.line = state.line;
     write("situation", title);
     write("advice", this.#advice(state, key, now));
+    this.#offer(key === "elsewhere" && HERE.includes(location.hostname) ? (state.status?.data.sound_on ?? 0) : 0);
     byId("meter").classList.toggle("clipping", key === "clipping");
+  }
+
+  /** Offer a channel that has sound, which the analyzer grants to a page on its own machine. @param {number} channel 0 for none */
+  #offer(channel) {
+    this.#offered = channel;
+    byId("listen").hidden = !channel;
+    if (channel) write("listen", strings.listen(channel));
   }
 
   /** What to do, with what is known of the case at hand. @param {State} state @param {Situation} key @param {number} now */

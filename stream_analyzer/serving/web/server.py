@@ -20,7 +20,7 @@ from websockets.http11 import Response
 
 from stream_analyzer.errors import ConfigError, ProtocolError
 from stream_analyzer.protocol.kinds import TYPES
-from stream_analyzer.protocol.subscription import parse_subscription
+from stream_analyzer.protocol.subscription import parse_subscription, read_wish
 from stream_analyzer.serving.web.access import Access, Addresses
 from stream_analyzer.serving.web.connection import MAX_MESSAGE, GuardedConnection, allow_files
 from stream_analyzer.serving.web.fanout import DEFLATE
@@ -104,11 +104,13 @@ class WebServer:
         serving: Serving,
         answers: Mapping[str, Callable[[], Answer]],
         types: Sequence[str] = TYPES,
+        listen_to: Callable[[int], None] | None = None,
     ) -> None:
         """Serve the stream of ``fanout``, the page in ``folder``, and at the paths of ``answers`` what they give.
 
-        A subscriber may ask for messages of ``types``.
+        A subscriber may ask for messages of ``types``, and the page at this machine itself to ``listen_to`` a channel.
         """
+        self._listen_to = listen_to
         self._fanout, self._serving, self._answers, self._types = fanout, serving, answers, tuple(types)
         self._access = serving.access
         self._on_loopback = True
@@ -234,16 +236,22 @@ class WebServer:
         )
 
     async def _stream(self, connection: ServerConnection) -> None:
-        """Let one client have the stream until it leaves. What it says then is read and ignored."""
+        """Let one client have the stream until it leaves. What it says then is read and ignored, but for a wish."""
         try:
             if not await self._admit(connection):
                 return
             query = connection.request.path.partition("?")[2] if connection.request else ""
             with self._fanout.client(connection, parse_subscription(query, types=self._types)):
-                async for _ in connection:
-                    pass
+                async for message in connection:
+                    if (channel := read_wish(message)) and self._listen_to and self._may_steer(connection):
+                        self._listen_to(channel)
         except ConnectionClosed as closed:
             logger.debug("client %s left: %s", connection.remote_address, closed)
+
+    def _may_steer(self, connection: ServerConnection) -> bool:
+        """Tell whether this is a page opened on this very machine, which alone is served: a token is for looking."""
+        origins = connection.request.headers.get_all("Origin") if connection.request else []
+        return self._on_loopback and len(origins) == 1 and is_loopback(origins[0].partition("://")[2])
 
     async def _admit(self, connection: ServerConnection) -> bool:
         """Wait for the token of a client that has not shown it yet, and see that there is room."""

@@ -49,7 +49,7 @@ class _Choice:
 class DeviceSource:
     """A sound device; a lost one is searched for again as it was asked for.
 
-    State: the device chosen last, what was announced, the stream, and when sound last came.
+    State: the device chosen last, what was told of it, the stream, and when sound last came.
     """
 
     live = True
@@ -75,15 +75,23 @@ class DeviceSource:
         """Choose the device and check how it can be read; of one that is waited for, say what was asked."""
         portaudio.load()
         try:
-            self._announced = self._choose().info
+            info = self._choose().info
         except AudioError:
             if not self._patient:
                 raise
-            rate_hz, channels = self._rate_hz or 0, self._channels or self._listen_to or 0
-            self._announced = SourceInfo("device", self._name, rate_hz, channels)
+            info = SourceInfo("device", self._name, self._rate_hz or 0, self._channels or self._listen_to or 0)
         else:
             self._just_chosen = True
-        return self._announced
+        self._told = SourceChanged(info, self._listen_to)
+        return info
+
+    def listen_to(self, channel: int) -> None:
+        """Listen to another channel from the next block on, and after a loss; ignore one that is not captured."""
+        choice = self._choice
+        if choice and channel <= choice.opened:
+            self._listen_to = channel
+            info = replace(choice.info, channels=max(choice.info.channels, channel))
+            self._choice = replace(choice, info=info)
 
     async def deliver(self, queue: BlockQueue) -> None:
         """Put what the device captures; report and repair its loss, for ever."""
@@ -147,13 +155,12 @@ class DeviceSource:
                 return
             if not self._delivered:
                 self._check = RateCheck(block.rate_hz)
-                self._tell_change(queue)
                 missing_s = max(0.0, loop.time() - block.duration_s - gap_from_s) if gap_from_s else 0.0
                 block = replace(block, lost=round(missing_s * block.rate_hz))
             elif self._check.count(len(block.samples) + block.lost, now_s=loop.time()):
                 logger.warning("%s says %d samples a second, but does not deliver so many", self._name, block.rate_hz)
-                self._tell_change(queue)
-            spare = block.samples.shape[1] - self._announced.channels
+            self._tell_change(queue)
+            spare = block.samples.shape[1] - self._told.info.channels
             block = replace(block, rate_hz=self._check.rate_hz, spare=spare)
             self._delivered += 1
             self._last_sound_s = loop.time()
@@ -183,12 +190,16 @@ class DeviceSource:
 
     def _tell_change(self, queue: BlockQueue) -> None:
         """Tell what is listened to from here on, where that is not what was announced last."""
-        info = replace(self._choice.info, rate_hz=self._check.rate_hz) if self._choice else self._announced
-        if info != self._announced:
-            self._announced = info
-            queue.put(SourceChanged(self._announced))
+        if not self._choice:
+            return
+        info = replace(self._choice.info, rate_hz=self._check.rate_hz)
+        now = SourceChanged(info, self._listen_to)
+        if now != self._told:
+            self._told = now
+            queue.put(now)
             count = f"{info.channels} channel{'s' * (info.channels > 1)}"
-            logger.warning("listening to %s, %s at %d Hz", info.name, count, info.rate_hz)
+            heard = f"channel {now.channel} of " if now.channel else ""
+            logger.warning("listening to %s%s, %s at %d Hz", heard, info.name, count, info.rate_hz)
 
     def _start(self, hand_over: Callable[[AudioBlock], object], over: threading.Event) -> None:
         """Open the device, one attempt at a time: PortAudio is not made for more. Runs in a helper thread."""
