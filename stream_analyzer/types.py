@@ -23,7 +23,7 @@ SourceKind = Literal["device", "file", "demo", "stdin"]
 Silence = Literal["none", "quiet", "zeros", "elsewhere"]
 BrokerState = Literal["none", "down", "up", "refused", "clash"]
 TempoRange = tuple[float, float]  # lowest and highest BPM
-TempoState = Literal["searching", "locked", "holding", "unsteady"]
+TempoState = Literal["searching", "locked", "octave", "holding", "unsteady"]
 GenreState = Literal["searching", "music", "holding", "not_music"]
 
 TOP_GENRES = 5  # labels that are sent

@@ -19,7 +19,16 @@ from stream_analyzer.analysis.movement import Movement
 from stream_analyzer.analysis.resample import Resampler, pick_channels
 from stream_analyzer.analysis.silence import SilenceCauses, explain
 from stream_analyzer.analysis.steps import STEPS_PER_SECOND, Steps
-from stream_analyzer.types import SPECTRUM_CEIL_DB, SPECTRUM_FLOOR_DB, AudioBlock, Silence, Spectrum, State, Status
+from stream_analyzer.types import (
+    SPECTRUM_CEIL_DB,
+    SPECTRUM_FLOOR_DB,
+    AudioBlock,
+    Genre,
+    Silence,
+    Spectrum,
+    State,
+    Status,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,6 +138,11 @@ class Analyzer:
 
     def _forget(self) -> None:
         self._movement.reset()
+        self._music: bool | None = None
+        self._had_music = False
+        self._reset_heads()
+
+    def _reset_heads(self) -> None:
         for head in self._heads:
             head.reset()
 
@@ -160,6 +174,7 @@ class Analyzer:
         step = Step(time_s, channels, rate_hz, level, idle=idle, frames=frames)
         for head in self._heads:
             events += head.hear(step)
+        self._heed(events)
         self._analysed += 1
         return events + self._change_state(self._sound_state(time_s), time_s=time_s)
 
@@ -174,10 +189,20 @@ class Analyzer:
     def _watch(self, frames: F32) -> None:
         """Note whether the spectrum moves; what stood still before it does was no music, and says nothing of it."""
         self._movement.push(frames)
-        steady = self._movement.steady
+        ticks = self._music is False and self._movement.ticks  # music may be a drone with a few drums
+        steady = self._movement.steady or ("noise" if ticks else None)
+        if steady and not self._steady and not self._had_music:
+            self._reset_heads()
         if self._steady and not steady:
             self._forget()
         self._steady = steady
+
+    def _heed(self, events: list[Described]) -> None:
+        """Note what was said of whether this is music."""
+        for event in events:
+            if isinstance(event, Genre) and event.state in ("music", "not_music"):
+                self._music = event.state == "music"
+                self._had_music = self._had_music or self._music
 
     @property
     def _silent(self) -> bool:

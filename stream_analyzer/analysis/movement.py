@@ -9,6 +9,8 @@ import numpy as np
 from stream_analyzer.analysis.features import SPEC, mel_frequencies
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from stream_analyzer.types import F32
 
 Steady = Literal["hum", "tone", "noise"]
@@ -18,6 +20,9 @@ GROUPS = 16  # of mel bands: single bands of noise move by chance
 LOUD_DB = 15.0  # groups that far below the loudest count for nothing
 # Of 2600 stretches of 2 s of GTZAN none moves less than 2 dB; noise below 400 Hz moves 1.8 dB at most.
 STILL_DB = 1.8
+# Ticks in noise, as of a record that has run out, swing the whole by 2 to 5 dB and leave most frames alone;
+# hand-clapping swings it by 8 dB, a metronome by 28.
+SWING_DB, QUIETER, WIDE = 6.0, 0.86, GROUPS // 2
 PURE_DB = 0.5  # noise moves more than this by chance
 HUM_HZ = 250.0  # mains hum and the first of its multiples
 
@@ -47,12 +52,36 @@ class Movement:
         """What does not move, or None while something does, or too little was heard to tell."""
         if len(self._powers) < self._shortest:
             return None
-        mean = self._powers.mean(axis=0)
-        loud = mean > mean.max() * 10.0 ** (-LOUD_DB / 10.0)
-        moves_db = float(np.std(10.0 * np.log10(self._powers[:, loud] + 1e-12), axis=0).max())
+        moves_db = _moves_db(self._powers)
         if moves_db >= STILL_DB:
             return None
         if moves_db >= PURE_DB:
             return "noise"
         edges_hz = mel_frequencies(SPEC.n_mels + 2, fmin_hz=SPEC.fmin_hz, fmax_hz=SPEC.fmax_hz)
         return "hum" if edges_hz[self._loudest_band + 1] < HUM_HZ else "tone"
+
+    @property
+    def ticks(self) -> bool:
+        """Whether it is noise of all pitches, steady but for a few short events that hardly swing it."""
+        if len(self._powers) < self._shortest:
+            return False
+        together = self._powers.sum(axis=1)
+        quieter = self._powers[together <= np.quantile(together, QUIETER)]
+        wide = int(_loud(quieter).sum()) >= WIDE
+        return wide and float(_spread_db(together)) < SWING_DB and _moves_db(quieter) < STILL_DB
+
+
+def _moves_db(powers: F32) -> float:
+    """Return by how much the loud groups of powers [n, groups] move: that of the one which does most."""
+    return float(_spread_db(powers[:, _loud(powers)]).max())
+
+
+def _loud(powers: F32) -> npt.NDArray[np.bool_]:
+    """Tell which groups of powers [n, groups] count."""
+    mean = powers.mean(axis=0)
+    return np.asarray(mean > mean.max() * 10.0 ** (-LOUD_DB / 10.0))
+
+
+def _spread_db(powers: F32) -> F32:
+    """Return the standard deviation of powers [n, ...] over time, in dB."""
+    return np.asarray(np.std(10.0 * np.log10(powers + np.float32(1e-12)), axis=0), np.float32)

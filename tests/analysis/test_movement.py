@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from stream_analyzer.types import AudioBlock, Genre, Status, Tempo
 from tests.support.fakes import drum_loop, make_fakes
 
 if TYPE_CHECKING:
+    from stream_analyzer.analysis.head import Step
     from stream_analyzer.kinds import Described
     from stream_analyzer.types import F32
 
@@ -103,3 +104,79 @@ def test_a_chord_that_is_held_within_music_is_music() -> None:
     chord = tone(220.0) + tone(277.0) + tone(330.0)
     events = analysed(drum_loop(8.0), chord[: 6 * RATE_HZ], drum_loop(4.0))
     assert "steady" not in {event.state for event in events if isinstance(event, Status)}
+
+
+def run_out(rpm: float, *, tick: float, hiss: float = 0.004) -> F32:
+    """Return the groove at the end of a record: hiss, and a tick each turn."""
+    rng = np.random.default_rng(3)
+    sound = hiss * rng.standard_normal(len(TIME))
+    for start in np.arange(0.0, SECONDS, 60.0 / rpm):
+        at = round(start * RATE_HZ)
+        sound[at : at + 60] += tick * rng.standard_normal(len(sound[at : at + 60]))
+    return column(sound)
+
+
+def claps(bpm: float, *, people: int = 25) -> F32:
+    """Return a crowd that claps together, each a little early or late, among others who only applaud."""
+    rng = np.random.default_rng(7)
+    sound = 0.006 * rng.standard_normal(len(TIME))
+    decay = np.exp(-np.arange(882) / RATE_HZ * 90.0)
+    for beat in np.arange(0.5, SECONDS - 0.5, 60.0 / bpm):
+        for late in np.abs(rng.normal(0.0, 0.03, people)):
+            at = round((beat + late) * RATE_HZ)
+            sound[at : at + 882] += 0.1 * rng.random() * rng.standard_normal(882) * decay
+    return column(sound)
+
+
+class Judge:
+    """Stands for the genre head: says once a second what it was told to. State: none."""
+
+    name: ClassVar[str] = "genre"
+    event: ClassVar[type[Any]] = Genre
+    model = None
+    features = ()
+    ready = True
+    window_s = first_s = latency_s = 0.0
+
+    def __init__(self, verdict: Literal["music", "not_music"]) -> None:
+        self._verdict: Literal["music", "not_music"] = verdict
+
+    def facts(self) -> dict[str, Any]:
+        return {}
+
+    def hear(self, step: Step) -> list[Genre]:
+        return [] if step.idle else [Genre(step.time_s, None, 0.0, self._verdict, 0.0, 0.0, ())]
+
+    def reset(self) -> None:
+        pass
+
+
+def judged(samples: F32, verdict: Literal["music", "not_music"]) -> list[Described]:
+    tempo = next(head for head in make_fakes() if head.name == "tempo")
+    return Analyzer([tempo, Judge(verdict)]).feed(AudioBlock(samples, RATE_HZ))
+
+
+@pytest.mark.parametrize("rpm", [100.0 / 3.0, 45.0, 78.0])
+@pytest.mark.parametrize("tick", [0.05, 0.1, 0.2])
+def test_the_ticks_of_a_run_out_groove_get_no_tempo(rpm: float, tick: float) -> None:
+    events = judged(run_out(rpm, tick=tick), "not_music")
+    assert last_status(events).state == "steady"
+    assert "noise" in last_status(events).detail
+    assert not [event for event in events if isinstance(event, Tempo) and event.time_s > 4.0]
+
+
+@pytest.mark.parametrize("bpm", [80.0, 112.0, 140.0])
+def test_clapping_together_does(bpm: float) -> None:
+    events = judged(claps(bpm), "not_music")
+    assert "steady" not in {event.state for event in events if isinstance(event, Status)}
+    assert [event for event in events if isinstance(event, Tempo)][-1].time_s > SECONDS - 1.0
+
+
+def test_what_is_known_to_be_music_may_tick() -> None:
+    events = judged(run_out(78.0, tick=0.1), "music")
+    assert "steady" not in {event.state for event in events if isinstance(event, Status)}
+
+
+@pytest.mark.parametrize("samples", [drum_loop(SECONDS), drum_loop(SECONDS, bpm=60.0), column(CLICKS)])
+def test_a_drone_with_drums_is_no_noise_whatever_the_verdict(samples: F32) -> None:
+    assert "steady" not in {event.state for event in judged(samples, "not_music") if isinstance(event, Status)}

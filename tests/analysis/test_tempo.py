@@ -96,14 +96,72 @@ def test_octaves_are_alternatives_at_exact_multiples() -> None:
     assert tempo.bpm == pytest.approx(85.0, rel=0.01)
     assert tempo.alternatives[0].bpm == pytest.approx(2.0 * tempo.bpm)
     assert tempo.alternatives[0].salience == pytest.approx(2.0 / 3.0, abs=0.05)
-    assert tempo.state == "locked"
+    assert tempo.state == "octave"
+    assert tempo.confidence <= 0.5
 
 
-def test_a_slightly_stronger_octave_does_not_take_over() -> None:
+def test_an_octave_takes_over_when_the_longer_past_says_so_and_never_while_locked() -> None:
     tracker = TempoTracker(manifest(time_constant_s=0.01))
-    tracker.update(says(logits((85.0, 0.6), (170.0, 0.4))), time_s=3.0)
-    assert tracker.update(says(logits((85.0, 0.48), (170.0, 0.52))), time_s=3.5).bpm == pytest.approx(85.0, rel=0.01)
-    assert tracker.update(says(logits((85.0, 0.3), (170.0, 0.7))), time_s=4.0).bpm == pytest.approx(170.0, rel=0.01)
+    slow, fast = logits((85.0, 0.95), (170.0, 0.05)), logits((85.0, 0.1), (170.0, 0.9))
+    before = [tracker.update(says(slow), time_s=0.5 * step) for step in range(20)]
+    after = [tracker.update(says(fast), time_s=10.0 + 0.5 * step) for step in range(120)]
+    assert {tempo.state for tempo in before} == {"locked"}
+    assert after[1].state == "octave", "one window says nothing yet, but the question is open"
+    turned = next(step for step, tempo in enumerate(after) if tempo.bpm > 150.0)
+    assert turned > 8, "four seconds are not enough"
+    assert {after[turned - 1].state, after[turned].state} == {"octave"}
+    assert (after[-1].state, round(after[-1].bpm)) == ("locked", 170)
+
+
+def test_octaves_that_alternate_lock_nothing_after_the_first() -> None:
+    tracker = TempoTracker(manifest(time_constant_s=0.01))
+    slow, fast = logits((94.0, 0.8), (188.0, 0.2)), logits((94.0, 0.25), (188.0, 0.75))
+    found = [tracker.update(says((slow, fast)[step // 30 % 2]), time_s=0.5 * step) for step in range(240)]
+    locked = [round(tempo.bpm) for tempo in found if tempo.state == "locked"]
+    assert set(locked) <= {94}, "a fader that takes what is locked does not jump"
+
+
+def test_clicks_on_every_other_beat_leave_the_octave_open() -> None:
+    found = follow(TempoTracker(manifest()), frames=clicks(60.0, 14.0), answer=logits((120.0, 1.0)))
+    tempo = found[-1]
+    assert tempo.bpm == pytest.approx(120.0, rel=0.01)
+    assert (tempo.state, tempo.confidence) == ("octave", 0.5)
+    assert tempo.alternatives[0].bpm == pytest.approx(60.0, rel=0.01)
+    assert tempo.alternatives[0].salience == 1.0
+
+
+def test_a_double_without_any_strokes_between_is_no_question() -> None:
+    answer = logits((112.0, 0.6), (224.0, 0.4))
+    assert follow(TempoTracker(manifest()), frames=clicks(112.0, 14.0), answer=answer)[-1].state == "locked"
+    assert follow(TempoTracker(manifest()), frames=clicks(224.0, 14.0), answer=answer)[-1].state == "octave"
+
+
+def test_who_asked_for_a_range_has_answered_the_question() -> None:
+    tracker = TempoTracker(manifest(), tempo_range=(90.0, 180.0))
+    assert follow(tracker, frames=clicks(60.0, 14.0), answer=logits((120.0, 0.6), (60.0, 0.4)))[-1].state == "locked"
+
+
+def test_only_what_was_locked_is_held() -> None:
+    guess, sure = logits((72.0, 0.2), (101.0, 0.2), (144.0, 0.2), (190.0, 0.2), (233.0, 0.2)), logits((126.0, 1.0))
+    tracker = TempoTracker(manifest(time_constant_s=0.01))
+    tracker.update(says(guess), time_s=3.0)
+    alone = tracker.hold(time_s=5.0)
+    assert alone
+    assert (alone.state, alone.age_s) == ("searching", 2.0)
+    tracker.reset()
+    tracker.update(says(sure), time_s=3.0)
+    found = [tracker.update(says(guess), time_s=40.0 + step) for step in range(3)]
+    assert "locked" not in {tempo.state for tempo in found}
+    late = tracker.hold(time_s=50.0)
+    assert late
+    assert late.state != "holding", "what was locked is long past"
+    tracker.reset()
+    tracker.update(says(sure), time_s=20.0)
+    tracker._locked = False  # as after a break with a rhythm of its own
+    assert round(tracker.update(says(guess), time_s=27.0).bpm) != 126
+    held = tracker.hold(time_s=31.0)
+    assert held
+    assert (round(held.bpm), held.state, held.age_s) == (126, "holding", 11.0)
 
 
 def test_a_new_tempo_is_followed() -> None:

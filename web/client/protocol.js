@@ -6,7 +6,7 @@
 
 /**
  * @typedef {{bpm: number, salience: number}} Alternative
- * @typedef {"searching" | "locked" | "holding" | "unsteady"} TempoState
+ * @typedef {"searching" | "locked" | "octave" | "holding" | "unsteady"} TempoState
  * @typedef {{bpm: number, confidence: number, state: TempoState, age_s: number, alternatives: Alternative[]}} Tempo
  * @typedef {{label: string, p: number}} Score
  * @typedef {"searching" | "music" | "holding" | "not_music"} GenreState
@@ -41,7 +41,7 @@
 const VERSION = 1;
 const SPECTRUM = 1;
 const HEADER_BYTES = 24;
-const TEMPO_STATES = ["searching", "locked", "holding", "unsteady"];
+const TEMPO_STATES = ["searching", "locked", "octave", "holding", "unsteady"];
 const GENRE_STATES = ["searching", "music", "holding", "not_music"];
 const SOURCE_STATES = ["starting", "warming", "live", "cancelling", "silent", "steady", "degraded", "device_lost", "ended"];
 

@@ -68,6 +68,7 @@ export const SITUATIONS = {
 export const TEMPO_STATES = {
   searching: "Searching",
   locked: "Locked",
+  octave: "Half or double?",
   holding: "Holding",
   unsteady: "Unsteady",
 };
@@ -238,8 +239,8 @@ export const DETAILS = [
     value: ({ tempo }) => (tempo ? percent(tempo.data.confidence) : NONE),
   },
   {
-    term: "Locked, holding, unsteady, searching",
-    sentence: "Locked follows a steady beat. Holding keeps the last sure number through a break. Unsteady means the beat wavers. Searching has found none yet.",
+    term: "Locked, half or double, holding, unsteady, searching",
+    sentence: "Locked follows a steady beat. Half or double: the beat is sure, its count is not. Holding keeps the last sure number through a break. Unsteady means the beat wavers. Searching has found none yet.",
     value: ({ tempo }) => (tempo ? TEMPO_STATES[tempo.data.state] : NONE),
   },
   {

@@ -11,7 +11,8 @@ from stream_analyzer.analysis.tempo.onsets import TOLERANCE
 if TYPE_CHECKING:
     from stream_analyzer.types import F64, TempoRange
 
-FAMILY = (1.0 / 3.0, 0.5, 1.0, 2.0, 3.0)  # multiples that listeners confuse
+SLOWER, FASTER = (1.0 / 3.0, 0.5), (2.0, 3.0)
+FAMILY = (*SLOWER, 1.0, *FASTER)  # multiples that listeners confuse
 EDGE = 1.005  # a track at the very edge of a range must not jump at every flutter of its decimals
 
 
@@ -35,6 +36,11 @@ class TempoBins:
         close: np.ndarray[tuple[int], np.dtype[np.bool_]] = self._gap[index] <= width
         return close
 
+    def related(self, one: int, other: int) -> bool:
+        """Tell whether two bins are different octaves of one tempo."""
+        gaps = [abs(np.log(self.bpm[one] / (self.bpm[other] * factor))) for factor in SLOWER + FASTER]
+        return bool(min(gaps) <= 1.5 * TOLERANCE)
+
     def into_range(self, bpm: float) -> float:
         """Return ``bpm``, or the octave of it that lies in the range."""
         if self._range is None:
@@ -45,6 +51,10 @@ class TempoBins:
         while bpm < low / EDGE:
             bpm *= 2.0
         return bpm
+
+    def allows(self, bpm: float) -> bool:
+        """Tell whether a tempo may be shown as it is."""
+        return self.into_range(bpm) == bpm and self.bpm[0] <= bpm <= self.bpm[-1]
 
     def fold(self, posterior: F64) -> F64:
         """Return a posterior [bins] whose mass outside the range has moved, by octaves, into it."""
@@ -62,6 +72,11 @@ class TempoBins:
     def family_mass(self, mass: F64, bpm: float) -> float:
         """Return how much of ``mass`` lies on a tempo, its double and half, triple and third."""
         return sum(self._mass_at(mass, bpm * factor) for factor in FAMILY)
+
+    def rival(self, mass: F64, bpm: float, *, double: bool) -> float:
+        """Return how strong the strongest octave of a tempo is, relative to it; its ``double`` may be no question."""
+        octaves = SLOWER + FASTER if double else SLOWER
+        return max(self._mass_at(mass, bpm * factor) for factor in octaves) / max(self._mass_at(mass, bpm), 1e-12)
 
     def outside_family(self, bpm: float) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Tell which bins are another tempo altogether."""

@@ -19,6 +19,9 @@ HARMONICS = (1, 2, 3, 4, 6, 8)  # multiples of the beat rate at which rhythm sho
 MAX_HARMONIC_HZ = 16.0  # above it a 93 ms frame holds little rhythm
 DRIFT = 1.1  # two tempi that explain the halves of the history so many times better than one are a moving tempo
 FFT_SIZE = 8192  # onset strength is zero-padded to it: 0.006 Hz a bin
+MIN_BEATS = 6.0  # of a tempo, for a judgement of every other one of them
+ALIKE = 0.25  # autocorrelation of onsets that makes a rhythm
+SKIPPED = 0.15  # of the likeness of every other beat: less from beat to beat means that those between are empty
 RATIOS = np.exp(np.linspace(-TOLERANCE, TOLERANCE, 81))  # tempi that are tried, relative to the given one
 
 
@@ -66,6 +69,21 @@ class OnsetHistory:
         explained = (older.at(begins) + newer.at(ends)) / max(older.at(whole) + newer.at(whole), 1e-12)
         drifts = explained > DRIFT and min(begins, ends) <= whole <= max(begins, ends)
         return ends * math.sqrt(ends / begins) if drifts else whole
+
+    def skips_beats(self, bpm: float) -> bool:
+        """Tell whether nothing happens on every other beat of ``bpm``, so that half of it may be meant."""
+        strength = self._strength - self._strength.mean() if len(self._strength) else self._strength
+        beat = 60.0 * self._fps / bpm
+        if len(strength) < MIN_BEATS * beat:
+            return False
+        return self._likeness(strength, 2.0 * beat) > max(ALIKE, self._likeness(strength, beat) / SKIPPED)
+
+    @staticmethod
+    def _likeness(strength: F32, lag: float) -> float:
+        """Return the autocorrelation of ``strength`` (without its mean) near a lag in frames, at most 1."""
+        near = round(lag) + np.arange(-1, 2)
+        power = float(strength @ strength)
+        return max(float(strength[:-one] @ strength[one:]) for one in near) / max(power, 1e-12)
 
     def _harmonics(self, strength: F32, bpm: float) -> _Harmonics:
         """Return the power of ``strength`` at the multiples of every tempo within 4 % of ``bpm``."""

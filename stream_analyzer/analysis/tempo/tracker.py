@@ -38,6 +38,9 @@ STEADY_UPDATES = 4  # measurements averaged into the shown number
 HOLD_HALF_LIFE_S = 30.0  # confidence in a tempo that is only held halves in this time
 MIN_SALIENCE = 0.05
 MAX_ALTERNATIVES = 3
+OCTAVE_S = 12.0  # the octave is chosen by so much of the past: a bar says little of it, and some patterns alternate
+OPEN, SETTLED = 0.5, 0.35  # an octave this strong, relative to the shown tempo, opens the question, and settles it
+OPEN_CONFIDENCE = 0.5  # of two octaves, at most
 OCTAVES = (0.25, 1.0 / 3.0, 0.5, 2.0 / 3.0, 1.5, 2.0, 3.0, 4.0)
 
 # Number of newest frames of the window -> logits float32 [bins] of a window that holds nothing else.
@@ -63,8 +66,8 @@ class SurprisedMean(RollingMean):
 class TempoTracker:
     """From the model's logits and the frame stream to the shown `Tempo`.
 
-    State: a posterior that forgets with the manifest's time constant, since when it listens to the present music, the
-    onset history, the test for a change, and the shown tempo.
+    State: a posterior that forgets with the manifest's time constant and one that forgets far more slowly, since when
+    it listens to the present music, the onset history, the test for a change, the shown tempo and the last locked one.
     """
 
     def __init__(self, manifest: ModelManifest, *, tempo_range: TempoRange | None = None) -> None:
@@ -72,6 +75,7 @@ class TempoTracker:
         self._bins = TempoBins(TempoOutput.of(manifest).bpm, tempo_range=tempo_range)
         self._bpm = self._bins.bpm
         self._temperature = Calibration.of(manifest).temperature
+        self._long = RollingMean(time_constant_s=OCTAVE_S)
         self._past = SurprisedMean(self._bins, time_constant_s=manifest.time_constant_s)
         self._window = manifest.input.frames
         self._frames_per_second = manifest.feature.frames_per_second / manifest.input.every
@@ -90,10 +94,12 @@ class TempoTracker:
         self._change.reset()
         self._began_s = began_s
         self._past.reset()
+        self._long.reset()
         self._tempo: Tempo | None = None
+        self._sure: Tempo | None = None
         self._supported_s = 0.0
         self._unlocked_s: float | None = None
-        self._locked = False
+        self._locked, self._open = False, False
         self._measured = 0
         self._rejected_bpm = 0.0
 
@@ -118,23 +124,31 @@ class TempoTracker:
                 self._onsets.keep(seconds)
                 now = newest
         if self._tempo and self._locked and time_s - self._supported_s < HOLD_S and not self._has_pulse(now):
-            return self._held(self._tempo, time_s)
+            return self._held(self._surest(self._tempo), time_s)
         self._past.update(now, time_s=time_s)
+        self._long.update(now, time_s=time_s)
         self._tempo = self._judge(now, time_s)
+        if self._tempo.state == "locked":
+            self._sure = self._tempo
         return self._tempo
 
     def hold(self, *, time_s: float) -> Tempo | None:
         """Return the last tempo, older and less sure, while there is nothing to hear; None before the first."""
-        return self._held(self._tempo, time_s) if self._tempo else None
+        return self._held(self._surest(self._tempo), time_s) if self._tempo else None
+
+    def _surest(self, tempo: Tempo) -> Tempo:
+        """Return the tempo that was locked not long before this one, or else this one."""
+        return self._sure if self._sure and tempo.time_s - self._sure.time_s < HOLD_S else tempo
 
     def _held(self, tempo: Tempo, time_s: float) -> Tempo:
-        doubt = 0.5 ** (max(0.0, time_s - tempo.time_s) / HOLD_HALF_LIFE_S)
+        """Return a tempo as of now: what was locked is held, a guess stays one."""
+        elapsed_s = max(0.0, time_s - tempo.time_s)
         return replace(
             tempo,
             time_s=time_s,
-            confidence=tempo.confidence * doubt,
-            state="holding",
-            age_s=time_s - self._supported_s,
+            confidence=tempo.confidence * 0.5 ** (elapsed_s / HOLD_HALF_LIFE_S),
+            state="holding" if tempo.state == "locked" else tempo.state,
+            age_s=tempo.age_s + elapsed_s,
         )
 
     def _heard_frames(self, time_s: float) -> int:
@@ -156,25 +170,37 @@ class TempoTracker:
         chosen = self._choose(mass)
         measured = self._onsets.refine(self._bins.centre(posterior, chosen))
         bpm = self._bins.into_range(self._steady(measured))
+        skips = self._bins.allows(bpm / 2.0) and self._onsets.skips_beats(bpm)
         if self._tempo is None or self._bins.mass(self._bins.fold(now))[chosen] >= SUPPORT_MASS:
             self._supported_s = time_s
+        state = self._state(mass, bpm, time_s, skips=skips)
         return Tempo(
             time_s=time_s,
             bpm=bpm,
-            confidence=float(min(1.0, mass[chosen])),
-            state=self._state(mass, bpm, time_s),
+            confidence=float(min(OPEN_CONFIDENCE if state == "octave" else 1.0, mass[chosen])),
+            state=state,
             age_s=time_s - self._supported_s,
-            alternatives=self._alternatives(self._bins.mass(self.posterior), chosen, bpm),
+            alternatives=self._alternatives(self._bins.mass(self.posterior), chosen, bpm, half=skips),
         )
 
     def _choose(self, mass: F64) -> int:
-        """Return the bin with most mass around it, staying with the shown tempo unless another is clearly stronger."""
+        """Return the bin with most mass around it, staying with the shown tempo unless another is clearly stronger.
+
+        Between octaves the longer past decides.
+        """
         best = int(np.argmax(mass))
         if self._tempo is None:
             return best
         near = self._bins.near(self._bins.nearest(self._tempo.bpm))
         current = int(np.argmax(np.where(near, mass, -1.0)))
+        if self._bins.related(best, current):
+            mass = self._long_mass()
         return best if mass[best] > SWITCH_RATIO * mass[current] else current
+
+    def _long_mass(self) -> F64:
+        """Return the mass of the longer past, [bins], in the range."""
+        past = self.posterior if self._long.value is None else self._long.value
+        return self._bins.mass(self._bins.fold(past))
 
     def _steady(self, measured: float) -> float:
         """Average the measured tempo while it stays put; follow a change once two measurements agree on it."""
@@ -192,21 +218,29 @@ class TempoTracker:
         self._measured += 1
         return shown + (measured - shown) / min(self._measured, STEADY_UPDATES)
 
-    def _state(self, mass: F64, bpm: float, time_s: float) -> TempoState:
+    def _state(self, mass: F64, bpm: float, time_s: float, *, skips: bool) -> TempoState:
         family = self._bins.family_mass(mass, bpm)
         self._locked = family >= (UNLOCK_MASS if self._locked else LOCK_MASS)
         if self._locked:
             self._unlocked_s = None
-            return "locked"
+            double = not self._onsets.skips_beats(2.0 * bpm)
+            rival = max(self._bins.rival(one, bpm, double=double) for one in (mass, self._long_mass()))
+            self._open = skips or rival > (SETTLED if self._open else OPEN)
+            return "octave" if self._open else "locked"
         if self._unlocked_s is None:
             self._unlocked_s = time_s
         return "unsteady" if time_s - self._unlocked_s >= UNSTEADY_AFTER_S else "searching"
 
-    def _alternatives(self, mass: F64, chosen: int, bpm: float) -> tuple[Alternative, ...]:
-        """Return the other peaks of the posterior, strongest first; simple ratios of the shown tempo made exact."""
+    def _alternatives(self, mass: F64, chosen: int, bpm: float, *, half: bool) -> tuple[Alternative, ...]:
+        """Return the other peaks of the posterior, strongest first; simple ratios of the shown tempo made exact.
+
+        ``half`` of it comes first where the onsets allow it as well.
+        """
         remaining = np.where(self._bins.near(chosen, width=2.0 * TOLERANCE), 0.0, mass)
         reference = max(float(mass[chosen]), 1e-12)
-        found: list[Alternative] = []
+        found = [Alternative(bpm=bpm / 2.0, salience=1.0)] if half else []
+        if half:
+            remaining[self._bins.near(self._bins.nearest(bpm / 2.0), width=2.0 * TOLERANCE)] = 0.0
         while len(found) < MAX_ALTERNATIVES:
             peak = int(np.argmax(remaining))
             salience = float(remaining[peak]) / reference
