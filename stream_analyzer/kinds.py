@@ -31,7 +31,11 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A field as a sensor of Home Assistant. ``words`` are texts shown in some states instead of the value."""
+    """A field as a sensor of Home Assistant.
+
+    ``words`` are texts shown in some states instead of the value; ``also`` is a field whose label is named beside it,
+    if there is one; unless the field ``only_if`` is true, the value is unknown.
+    """
 
     name: str
     icon: str
@@ -40,6 +44,8 @@ class Entity:
     digits: int = 0
     words: tuple[tuple[str, str], ...] = ()
     options: tuple[str, ...] = ()
+    also: str = ""
+    only_if: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,9 @@ class Genre:
     ``state`` is searching while it is open whether this is music at all, music, holding in silence, or not_music; the
     last two keep the genre of the music before. Before any music not_music has no ``label`` (None), and its ``scores``
     are what was rejected. ``scores`` holds every label, likeliest first; ``music`` is the probability of music.
-    ``sub_genre`` is one of the label's own, when the model is sure of it.
+    ``sub_genre`` is one of the label's own, when the model is sure of it. ``second`` is another label that is about as
+    likely, where the two together are likelier right than wrong: "Rock or Metal". Unless ``sure``, the label is a
+    guess, likelier wrong than right.
     """
 
     KIND: ClassVar[Kind] = Kind("genre", mqtt="retained", sure=("state", ("music",)))
@@ -101,7 +103,9 @@ class Genre:
     label: str | None = described(
         osc=True,
         row=True,
-        entity=Entity("Genre", "mdi:music", key="genre", words=(("not_music", "Not music"),)),
+        entity=Entity(
+            "Genre", "mdi:music", key="genre", words=(("not_music", "Not music"),), also="second", only_if="sure"
+        ),
     )
     confidence: float = described(digits=4, osc=True, row=True, entity=Entity("Genre confidence", _GAUGE, unit="%"))
     state: GenreState = described(osc=True, row=True, attribute=True)
@@ -109,6 +113,8 @@ class Genre:
     music: float = described(digits=4, attribute=True)
     scores: tuple[Score, ...] = described(wire="top", most=TOP_GENRES, attribute=True)
     sub_genre: Score | None = described(default=None, osc=True, row=True, attribute=True)
+    second: Score | None = described(default=None, row=True, attribute=True)
+    sure: bool = described(default=False, row=True, attribute=True)
 
 
 @record

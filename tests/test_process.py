@@ -29,7 +29,10 @@ def lines(text: str) -> list[dict[str, Any]]:
 
 
 def rows(messages: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
-    keys = {"tempo": ("bpm", "confidence", "state"), "genre": ("label", "sub_genre", "confidence", "state")}[kind]
+    keys = {
+        "tempo": ("bpm", "confidence", "state"),
+        "genre": ("label", "confidence", "state", "sub_genre", "second", "sure"),
+    }[kind]
     return [{"time_s": m["time_s"], **{key: m["data"][key] for key in keys}} for m in messages if m["type"] == kind]
 
 

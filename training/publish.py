@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,3 +123,13 @@ def _row(  # noqa: PLR0917 - the cells of a row, in order
 ) -> dict[str, Any]:
     row = {"dataset": dataset, "split": split, "n": n, "metric": metric, "value": round(value, 4)}
     return row | ({"interval": [round(float(end), 4) for end in interval]} if interval else {})
+
+
+def commit() -> str:
+    """Return the commit of the training code, marked with "+" if it was changed since."""
+    folder = Path(__file__).parent
+    head = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "."], cwd=folder, check=False).returncode
+    return (head.stdout.strip() or "unknown") + ("+" if changed else "")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import tensorflow as tf
 import tf_keras as keras
 
 from training.nets.quant import quantization_aware, settle_ranges
+from training.publish import commit
 from training.task import Batch, Predict, Task, load_config
 from training.tasks import make_task
 
@@ -143,16 +143,6 @@ def fit(model: keras.Model, task: Task, phase: Phase, *, seed: int, name: str, o
         print("  ".join(f"{key} {value:.4g}" if isinstance(value, float) else str(value) for key, value in row.items()))
     trainer.swap()
     model.save_weights(weights)
-
-
-def commit() -> str:
-    """Return the commit of the training code, marked with "+" if it was changed since."""
-    folder = Path(__file__).parent
-    head = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=folder, capture_output=True, text=True, check=False
-    )
-    changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "."], cwd=folder, check=False).returncode
-    return (head.stdout.strip() or "unknown") + ("+" if changed else "")
 
 
 def train(config: dict[str, Any], task: Task, out: Path) -> None:

@@ -26,7 +26,8 @@ class ModelInput:
 
     ``every`` and ``stride`` count frames of the stream (50 a second), the others frames of the window. A window that is
     still filling (from ``min_frames`` on) holds the log floor in its older part. Live it never holds more than the
-    newest ``live_frames`` (all, where that is 0): what lets go of the past sooner follows a change sooner.
+    newest ``live_frames`` (all, where that is 0): what lets go of the past sooner follows a change sooner. ``values``
+    says what the model sees of the log-mel frames: them, or what the head of its task makes of them.
     """
 
     frames: int
@@ -35,6 +36,7 @@ class ModelInput:
     min_frames: int
     live_frames: int = 0
     dtype: str = "int8"
+    values: str = "log-mel"
 
     @property
     def heard(self) -> int:

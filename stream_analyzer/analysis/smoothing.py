@@ -64,11 +64,14 @@ class RollingMean:
 
 
 class HeldLabel:
-    """Index of the likeliest label, changed only when another leads by ``margin``, so that it does not flicker."""
+    """Index of the likeliest label, changed only when another leads clearly, so that it does not flicker."""
 
-    def __init__(self, *, margin: float) -> None:
-        """Hold until another label is likelier by ``margin`` (a difference of probabilities)."""
-        self._margin = margin
+    def __init__(self, *, margin: float, relative: float = 0.15) -> None:
+        """Hold until another label is likelier by ``margin`` (a difference of probabilities) or by ``relative`` of it.
+
+        The smaller of the two counts: among many labels of low probability a small lead is clear.
+        """
+        self._margin, self._relative = margin, relative
         self.reset()
 
     def reset(self) -> None:
@@ -78,6 +81,9 @@ class HeldLabel:
     def update(self, probabilities: F32) -> int:
         """Take probabilities [n], return the index to show."""
         best = int(np.argmax(probabilities))
-        if self._held is None or probabilities[best] >= probabilities[self._held] + self._margin:
+        if self._held is None:
+            self._held = best
+        lead = min(self._margin, self._relative * float(probabilities[self._held]))
+        if probabilities[best] >= probabilities[self._held] + lead:
             self._held = best
         return self._held

@@ -30,22 +30,22 @@ def follow(url: str, *, types: str, hz: float | None, token: str | None) -> clos
 
 
 class LiveLine:
-    """The newest of each kind in words. State: those, the sample clock, and below what a genre is a guess."""
+    """The newest of each kind in words. State: those, and the sample clock."""
 
     def __init__(self) -> None:
         """Start with nothing known."""
         self._parts: dict[type, str] = {}
-        self._time_s, self._confident = 0.0, 0.0
+        self._time_s = 0.0
 
     def update(self, event: object) -> None:
         """Take an event into account."""
         if isinstance(event, Lost):
             self._parts = {Lost: f"no connection: {event.reason}; next attempt in {event.retry_s:.0f} s"}
         elif isinstance(event, Hello):
-            self._parts, self._time_s, self._confident = {}, 0.0, event.confident
+            self._parts, self._time_s = {}, 0.0
         elif isinstance(event, Tempo | Genre | Level | Status):
             self._time_s = max(self._time_s, event.time_s)
-            self._parts[type(event)] = _words(event, confident=self._confident)
+            self._parts[type(event)] = _words(event)
 
     @property
     def clock(self) -> str:
@@ -110,15 +110,17 @@ def _without_lost(stream: Iterable[Received], note: Callable[[str], None]) -> It
             note(f"no connection: {told}; trying again, Ctrl-C ends")
 
 
-def _words(event: Tempo | Genre | Level | Status, *, confident: float) -> str:
+def _words(event: Tempo | Genre | Level | Status) -> str:
     match event:
         case Tempo():
             return f"{event.bpm:5.1f} BPM {event.confidence:.0%} {event.state}{_ago(event.age_s)}"
         case Genre():
             style = f" ({event.sub_genre.label})" if event.sub_genre else ""
-            guess = ", a guess" if event.state == "searching" or event.confidence < confident else ""
+            guess = "" if event.sure else ", a guess"
             doubt = ", not music" if event.state == "not_music" else guess
-            return f"{event.label or 'no genre'}{style} {event.confidence:.0%}{doubt}{_ago(event.age_s)}"
+            second = f" or {event.second.label}" if event.second else ""
+            both = event.confidence + (event.second.p if event.second else 0.0)
+            return f"{event.label or 'no genre'}{second}{style} {both:.0%}{doubt}{_ago(event.age_s)}"
         case Level():
             return f"{event.rms_dbfs:.0f} dBFS" + (" clipping" if event.clipping else "")
         case Status():

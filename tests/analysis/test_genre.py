@@ -15,6 +15,7 @@ from stream_analyzer.analysis.genre.output import Calibration, GenreOutput, SubG
 from stream_analyzer.analysis.genre.tracker import SWITCH_MARGIN, GenreTracker
 from stream_analyzer.analysis.manifest import ModelInput, ModelManifest
 from stream_analyzer.analysis.probability import logit, sigmoid, softmax
+from stream_analyzer.analysis.smoothing import HeldLabel
 
 if TYPE_CHECKING:
     from stream_analyzer.types import F32, Genre
@@ -69,6 +70,31 @@ def test_label_stays_while_the_lead_is_small() -> None:
     assert close.label == "Blues"
     assert close.confidence == pytest.approx(close.scores[1].p)
     assert tracker.update(logits(0.0, 2.0, 0.0), time_s=3.0).label == "Rock"
+
+
+def test_a_small_lead_is_clear_among_many_unlikely_labels() -> None:
+    held = HeldLabel(margin=0.05)
+    assert held.update(np.array([0.12, 0.10, 0.10], np.float32)) == 0
+    assert held.update(np.array([0.11, 0.15, 0.14], np.float32)) == 1, "11 % must not stand above 15 %"
+
+
+def test_two_close_labels_are_named_together_and_do_not_flicker() -> None:
+    tracker = GenreTracker(manifest(time_constant_s=1e-6))
+    first = tracker.update(logits(2.0, 1.7, -2.0), time_s=1.0)
+    assert (first.label, first.second and first.second.label, first.sure) == ("Blues", "Rock", True)
+    assert first.second is not None
+    assert first.second.p == pytest.approx(first.scores[1].p)
+    assert tracker.update(logits(2.0, 1.3, -2.0), time_s=2.0).second is not None, "a little less keeps it"
+    assert tracker.update(logits(2.0, 0.0, -2.0), time_s=3.0).second is None
+    assert tracker.update(logits(2.0, 1.3, -2.0), time_s=4.0).second is None, "... and does not bring it back"
+
+
+def test_a_label_that_is_likelier_wrong_than_right_is_not_sure() -> None:
+    tracker = GenreTracker(manifest(time_constant_s=1e-6))
+    unsure = tracker.update(logits(0.3, 0.0, 0.1), time_s=1.0)
+    assert unsure.confidence + (unsure.second.p if unsure.second else 0.0) >= 0.5, "two of three are likely enough"
+    assert GenreTracker(manifest()).update(logits(3.0, 0.0, 0.0), time_s=1.0).sure
+    assert not GenreTracker(manifest()).update(logits(3.0, 0.0, 0.0, music=-6.0), time_s=1.0).sure
 
 
 def test_one_odd_window_does_not_change_a_steady_label() -> None:

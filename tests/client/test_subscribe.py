@@ -176,11 +176,15 @@ def test_a_token_comes_from_environment_or_file(
 def test_the_line_says_what_is_known() -> None:
     line = LiveLine()
     line.update(Tempo(3700.2, 127.94, 0.834, "holding", 4.2, ()))
-    line.update(Genre(3700.4, "Electronic", 0.71, "music", 0.0, 0.9, (), Score("House", 0.6)))
+    line.update(Genre(3700.4, "Electronic", 0.71, "music", 0.0, 0.9, (), Score("House", 0.6), sure=True))
     line.update(Level(3700.5, -18.2, -3.0, clipping=True))
     line.update(Status(3700.5, "degraded", "overflow", 0.0, 0.0, 0, 1))
     known = "127.9 BPM 83% holding, 4 s ago   Electronic (House) 71%   -18 dBFS clipping   degraded: overflow"
     assert (line.clock, str(line)) == ("1:01:40", known)
+    line.update(Genre(3700.4, "Rock", 0.34, "music", 0.0, 0.9, (), second=Score("Metal", 0.3), sure=True))
+    assert "   Rock or Metal 64%   " in str(line)
+    line.update(Genre(3700.4, "Rock", 0.2, "music", 0.0, 0.9, ()))
+    assert "   Rock 20%, a guess   " in str(line)
     line.update(Genre(3700.4, None, 0.1, "not_music", 0.0, 0.1, ()))
     assert "   no genre 10%, not music   " in str(line)
     line.update(Lost("connection refused", 3.2))

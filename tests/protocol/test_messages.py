@@ -60,6 +60,8 @@ def test_genre_message_is_exactly_this(validate: Callable[[dict[str, Any]], None
     assert message["data"] == {
         "label": "Jazz",
         "sub_genre": {"label": "Swing", "p": 0.6667},
+        "second": None,
+        "sure": False,
         "confidence": 0.7,
         "state": "music",
         "age_s": 0.0,
@@ -158,6 +160,8 @@ def test_timeline_has_a_row_for_every_update() -> None:
                 "time_s": 12.3,
                 "label": "Jazz",
                 "sub_genre": {"label": "Swing", "p": 0.6667},
+                "second": None,
+                "sure": False,
                 "confidence": 0.7,
                 "state": "music",
             }

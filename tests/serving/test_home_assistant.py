@@ -81,7 +81,7 @@ def test_it_is_one_device_with_its_sensors(payload: dict[str, Any]) -> None:
 
 def shown(payload: dict[str, Any]) -> dict[str, str]:
     """Return what each sensor shows of the last messages, as Home Assistant renders it."""
-    genre = Genre(1.0, "Jazz", 0.705, "music", 0.0, 0.98, (Score("Jazz", 0.705),))
+    genre = Genre(1.0, "Jazz", 0.705, "music", 0.0, 0.98, (Score("Jazz", 0.705),), sure=True)
     events: dict[str, Tempo | Genre | Status] = {
         "tempo": Tempo(1.0, 127.94, 0.834, "locked", 0.0, ()),
         "genre": genre,
@@ -111,7 +111,7 @@ def test_what_is_old_is_unknown_and_its_attributes_say_why(
     payload: dict[str, Any], age_s: float, *, known: bool
 ) -> None:
     tempo = Tempo(50.0, 90.0, 0.8, "holding", age_s, (Alternative(180.0, 0.4),))
-    genre = Genre(50.0, "Jazz", 0.7, "holding", age_s, 0.98, (Score("Jazz", 0.7), Score("Rock", 0.2)))
+    genre = Genre(50.0, "Jazz", 0.7, "holding", age_s, 0.98, (Score("Jazz", 0.7), Score("Rock", 0.2)), sure=True)
     sensors = payload["components"]
     shown = {
         key: render(sensors[key], value_json=message(event))
@@ -131,8 +131,17 @@ def test_what_is_old_is_unknown_and_its_attributes_say_why(
         "music": 0.98,
         "top": [{"label": "Jazz", "p": 0.7}, {"label": "Rock", "p": 0.2}],
         "sub_genre": None,
+        "second": None,
+        "sure": True,
         "demo": False,
     }
+
+
+def test_two_close_genres_are_both_named_and_a_guess_is_not(payload: dict[str, Any]) -> None:
+    genre = Genre(1.0, "Rock", 0.4, "music", 0.0, 0.98, (Score("Rock", 0.4),), second=Score("Metal", 0.3), sure=True)
+    sensor = payload["components"]["genre"]
+    assert render(sensor, value_json=message(genre)) == "Rock or Metal"
+    assert render(sensor, value_json=message(replace(genre, second=None, sure=False))) == "None"
 
 
 def test_the_state_has_its_reason_beside_it_and_the_demo_is_marked(payload: dict[str, Any]) -> None:

@@ -43,6 +43,8 @@ TEMPO: dict[str, Any] = {
 GENRE: dict[str, Any] = {
     "label": "electronic",
     "sub_genre": None,
+    "second": None,
+    "sure": True,
     "confidence": 0.7,
     "state": "music",
     "age_s": 0.0,

@@ -14,6 +14,8 @@ import training  # noqa: F401 - chooses Keras 2, before any test imports TensorF
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stream_analyzer.types import F64
+
 GTZAN_GENRES = ("blues", "classical", "hiphop", "rock")
 FMA_GENRES = ("Electronic", "Folk", "Hip-Hop", "Rock")
 AUDIO = (
@@ -61,6 +63,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def pulsing_noise(rng: np.random.Generator, seconds: float) -> F64:
+    """Return noise at 22 050 Hz that comes and goes twice a second: what is steady is not judged at all."""
+    time = np.arange(round(seconds * 22_050)) / 22_050
+    return rng.normal(0.0, 0.1, len(time)) * np.where(time % 0.5 < 0.25, 1.0, 0.05)
+
+
 def write_audio(folder: Path, rng: np.random.Generator) -> None:
     fields = ("path", "dataset", "genre", "bpm", "ibi_cv", "split", "duration_s", "source_id", "licence")
     folder.mkdir()
@@ -69,6 +77,6 @@ def write_audio(folder: Path, rng: np.random.Generator) -> None:
         writer.writeheader()
         for path, dataset, genre, split, source in AUDIO:
             (folder / path).parent.mkdir(exist_ok=True)
-            soundfile.write(folder / path, rng.normal(0.0, 0.1, 22_050 * 4), 22_050)
+            soundfile.write(folder / path, pulsing_noise(rng, 4.0), 22_050)
             row = {"path": path, "dataset": dataset, "genre": genre, "split": split, "source_id": source}
             writer.writerow(row)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from stream_analyzer.analysis.genre.output import Calibration
 from stream_analyzer.errors import ConfigError
 from stream_analyzer.types import Genre, Score
 from tests.support.fakes import fake_model
@@ -31,7 +30,8 @@ def clip(song: str, truth: str, end: str, p: float = 0.6, **more: Any) -> Shown:
 
 
 def genre(time_s: float, label: str | None, p: float = 0.7, state: Any = "music") -> Genre:
-    return Genre(time_s, label, p, state, 0.0, 0.9, (Score(label or "Rock", p), Score("Jazz", 1.0 - p)))
+    scores = (Score(label or "Rock", p), Score("Jazz", 1.0 - p))
+    return Genre(time_s, label, p, state, 0.0, 0.9, scores, sure=p >= 0.5)
 
 
 def test_clips_of_a_song_share_its_vote() -> None:
@@ -70,11 +70,9 @@ def test_scores_of_what_was_shown() -> None:
 
 def test_a_listener_sees_the_label_after_ten_seconds_and_at_the_end() -> None:
     genres = [genre(4.0, None, state="not_music"), genre(9.9, "Rock"), genre(10.1, "Jazz"), genre(30.0, "Jazz", 0.3)]
-    found = see("s", "Jazz", genres, Calibration(temperature=1.0, confident=0.5))
+    found = see("s", "Jazz", genres)
     assert (found.soon, found.end, found.share, found.named) == ("Rock", "Jazz", 0.5, False)
-    assert see("s", "Jazz", [], Calibration(temperature=1.0)).end == "", (
-        "a clip too short for a judgement shows nothing"
-    )
+    assert see("s", "Jazz", []).end == "", "a clip too short for a judgement shows nothing"
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from training.data.songs import song_of
 from training.genre import equal
-from training.genre.collection import LABELS, song_of
+from training.genre.collection import LABELS
 from training.genre.head import Linear
 from training.genre.musicnn import BANDS, FRAMES, build, compact
 from training.genre.sound_judge import shown
@@ -33,7 +34,7 @@ def test_one_network_gives_what_its_parts_give_and_int8_keeps_it() -> None:
     head = Linear(rng.normal(0.0, 0.1, (features.shape[1], len(LABELS))), rng.normal(0.0, 0.1, len(LABELS)))
     music = Music(rng.normal(0.0, 0.02, network.get_layer("pooled").output.shape[-1]), 0.5)
 
-    model = assemble(network, parts, head=head, music=music)
+    model = assemble(network, parts, heads=[head], music=music)
     logits = model.predict(seen, verbose=0)
     exported = Int8Model(to_int8(model, seen))
     found = np.stack([exported.run(picture[..., 0]) for picture in seen])

@@ -13,6 +13,7 @@ import soundfile
 from stream_analyzer.analysis.features import SPEC
 from stream_analyzer.analysis.model import TfliteModel
 from tests.training.commands import command
+from tests.training.conftest import pulsing_noise
 from training.data.dataset import pack, to_bytes
 from training.tempo.grid import BPM_BINS
 from training.tempo.score import octave_errors, peak_bpm, scores
@@ -101,7 +102,7 @@ def write_data(folder: Path, rng: np.random.Generator) -> None:
         bpm=np.array([100.0, 120.0]),
         ibi_cv=np.zeros(2),
     )
-    soundfile.write(folder / "song.wav", rng.normal(0.0, 0.1, 22_050 * 6), 22_050)
+    soundfile.write(folder / "song.wav", pulsing_noise(rng, 6.0), 22_050)
     with (folder / "manifest.csv").open("w", newline="") as table:
         writer = csv.writer(table)
         writer.writerow(["path", "dataset", "genre", "bpm", "ibi_cv", "split", "duration_s", "source_id", "licence"])

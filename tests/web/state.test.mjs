@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { age_s, INITIAL, reduce, situation, stableSlots } from "../../web/page/state.js";
+import { age_s, INITIAL, reduce, situation } from "../../web/page/state.js";
 
 const GENRE = { label: "House", confidence: 0.7, state: "music", age_s: 0, music: 0.98, top: ["House", "Techno", "Disco"].map((label) => ({ label, p: 0.3 })) };
 const TEMPO = { bpm: 128, confidence: 0.8, state: "locked", age_s: 0, alternatives: [] };
@@ -74,19 +74,10 @@ test("age is what the analyzer said and what has passed since", () => {
 
 test("another session starts from nothing", () => {
   const state = play(["hello", {}, 0], ["tempo", TEMPO, 10], ["genre", GENRE, 10], ["hello", {}, 20, { session: "b" }]);
-  assert.deepEqual([state.tempo, state.genre, state.slots, state.session, state.line], [null, null, [], "b", "open"]);
+  assert.deepEqual([state.tempo, state.genre, state.session, state.line], [null, null, "b", "open"]);
 });
 
 test("skipped messages are counted", () => {
   const state = [3, 4].reduce((before, missed) => reduce(before, { kind: "gap", missed }), play());
   assert.equal(state.skipped, 7);
-});
-
-test("a genre keeps its bar while it is among the likeliest", () => {
-  const first = stableSlots([], ["House", "Techno", "Disco", "Pop", "Rock"]);
-  assert.deepEqual(first, ["House", "Techno", "Disco", "Pop", "Rock"]);
-  assert.equal(stableSlots(first, ["Rock", "Pop", "Disco", "Techno", "House"]), first);
-  assert.deepEqual(stableSlots(first, ["Jazz", "Rock", "House", "Pop", "Techno"]), ["House", "Techno", "Jazz", "Pop", "Rock"]);
-  assert.deepEqual(stableSlots(first, ["Rock", "House"]), ["House", "Rock"]);
-  assert.equal(stableSlots([], ["a", "b", "c", "d", "e", "f"]).length, 5);
 });

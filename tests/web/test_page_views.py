@@ -97,14 +97,25 @@ def until_text(page: Page, name: str, said: str) -> None:
 
 def test_a_guess_and_a_sub_genre_are_shown_as_such(page: Page, scripted: Scripted) -> None:
     scripted.send_all()
-    scripted.send("genre", GENRE | {"confidence": 0.39})
-    until_text(page, "genre-verdict", "only a guess")
-    scripted.send("genre", GENRE | {"confidence": 0.4, "sub_genre": {"label": "house", "p": 0.6}})
-    until_text(page, "genre-verdict", "")
+    scripted.send("genre", GENRE | {"confidence": 0.34, "sure": False})
+    until_text(page, "genre-label", "Can’t tell")  # noqa: RUF001 - as it is written
+    assert text(page, "genre-sub") == "Electronic 70\u00a0%, Hip-Hop 10\u00a0%", "the first two, small"
+    assert text(page, "genre-confidence") == ""
+    assert page.locator(".leads").count() == 0
+    scripted.send("genre", GENRE | {"sub_genre": {"label": "house", "p": 0.6}})
+    until_text(page, "genre-label", "Electronic")
     assert text(page, "genre-sub") == "House"
     scripted.send("genre", GENRE | {"state": "searching"})
     until_text(page, "genre-verdict", "only a guess")
     assert text(page, "genre-sub") == ""
+
+
+def test_two_genres_that_are_close_are_both_named(page: Page, scripted: Scripted) -> None:
+    scripted.send_all()
+    scripted.send("genre", GENRE | {"confidence": 0.38, "second": {"label": "hiphop", "p": 0.31}})
+    until_text(page, "genre-label", "Electronic or Hip-Hop")
+    assert text(page, "genre-confidence") == "69\u00a0% sure", "what both are together"
+    assert page.locator(".leads").count() == 2
 
 
 def test_what_is_no_music_keeps_the_genre_before_and_its_age(page: Page, scripted: Scripted) -> None:

@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sound:
-    """A sound file, repeated until it lasts ``least_s``, ``through`` what a script makes of it (None: as it is)."""
+    """A sound file, repeated until it lasts ``least_s``, ``through`` what a script makes of it (None: as it is).
+
+    ``left_out`` names the source whose clips must not have taught the head that hears it; empty is the published head.
+    """
 
     path: Path
     least_s: float = 0.0
     through: Path | None = None
+    left_out: str = ""
 
 
 def read_sound(sound: Sound) -> tuple[F32, int]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from training.data.songs import find_label, genre_of, song_of
 from training.data.sources import audio_rows
 
 if TYPE_CHECKING:
@@ -19,16 +19,7 @@ LABELS = (
 JUDGED = ("gtzan", "genrewave_songs", "free_songs", "fma_small")
 TEACHING = ("radio2", "librosa_data")
 
-_MEANING = {
-    "blues": "Blues", "classical": "Classical", "country": "Country", "disco": "Disco", "electronic": "Electronic",
-    "folk": "Folk", "hip-hop": "Hip-Hop", "hiphop": "Hip-Hop", "jazz": "Jazz", "metal": "Metal", "pop": "Pop",
-    "reggae": "Reggae", "rock": "Rock",
-    "ambient": "Electronic", "breaks": "Electronic", "house": "Electronic", "drum_and_bass": "Electronic",
-    "hard-rock": "Rock", "punk-rock": "Rock", "orchestral-soundtrack": "Classical", "waltz_classical": "Classical",
-    "jazz_ragtime": "Jazz", "jazz_solo": "Jazz", "folk_singer_songwriter": "Folk",
-}  # fmt: skip
 _SPEECH = ("speech",)
-_PART = re.compile(r"(_c\d+)?(_[0-9a-f]{6})?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +38,6 @@ class Clip:
     doubtful: bool = False
 
 
-def song_of(path: str) -> str:
-    """Return what the clips of one song share: the name without the number of the part."""
-    return _PART.sub("", path.rsplit(".", 1)[0])
-
-
 def read_collection(data: Path) -> list[Clip]:
     """Return the clips of ``manifest.csv`` in ``data`` that may train, the not-music ones included."""
     folder, rows = audio_rows(data)
@@ -65,11 +51,7 @@ def read_collection(data: Path) -> list[Clip]:
 def _clip(row: dict[str, str], folder: Path) -> Clip:
     word = row["genre"]
     music = not word.startswith(("negative_", *_SPEECH))
-    if row["dataset"] == "fma_small" and "Reggae" in row["licence"]:
-        word = "reggae"  # its top genre is "International", one of its finer ones tells more
-    elif row["dataset"] == "fma_small" and "Metal" in row["licence"]:
-        word = "metal"
-    label = _MEANING.get(word, "") if music else ""
+    label = find_label(genre_of(row), LABELS) if music else ""
     return Clip(
         folder / row["path"], row["dataset"], label, song_of(row["path"]), row["split"], music, word == "experimental"
     )

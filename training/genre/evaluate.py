@@ -44,7 +44,11 @@ def _as_shown(folder: Path, hear: Hear, *, data: Path, split: str, through: Path
         found = shown.evaluate(folder, hear, data=data, split=split, through=through)
     except ConfigError:  # data without sounds: there may be features
         return {}
-    return {"as shown": found | {"average": shown.average(found, AVERAGED)}} if found else {}
+    left_out = [name for name in found if name.endswith(", left out")]
+    averages = {"average": shown.average(found, AVERAGED)}
+    if left_out:
+        averages["average, left out"] = shown.average(found, left_out)
+    return {"as shown": found | averages} if found else {}
 
 
 def _features(folder: Path, *, data: Path, split: str) -> dict[str, Any]:

@@ -93,10 +93,12 @@ def _beside(sounds: FrameSet, features: FrameSet, root: Path, hear: Hear) -> dic
     for split in np.unique(features.split):
         same = (sounds.dataset == "gtzan") & np.isin(sounds.group, features.name)
         rows = np.flatnonzero(same & (sounds.split == split))
-        if not len(rows):
+        heard = hear(Sound(root / name) for name in sounds.name[rows])
+        rows = rows[[len(clip.logits) > 0 for clip in heard]]  # steady noise is not judged
+        as_sound = [clip.logits for clip in heard if len(clip.logits)]
+        if not as_sound:
             continue
         part = features.take(np.array([place[name] for name in sounds.group[rows]]))
-        as_sound = [clip.logits for clip in hear(Sound(root / name) for name in sounds.name[rows])]
         whole = [clip.logits for clip in hear(part.clip(index) for index in range(len(part)))]
         as_features = [logits[: len(sound)] for logits, sound in zip(whole, as_sound, strict=True)]
         _, truth = truth_of(part)

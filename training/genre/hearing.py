@@ -8,28 +8,33 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from stream_analyzer.analysis.analyzer import Analyzer
 from stream_analyzer.analysis.genre.head import GenreHead
-from stream_analyzer.analysis.genre.output import Calibration, GenreOutput
-from stream_analyzer.analysis.genre.tracker import GenreTracker, is_confident
+from stream_analyzer.analysis.genre.output import GenreOutput
+from stream_analyzer.analysis.genre.tracker import GenreTracker
+from stream_analyzer.analysis.manifest import load_manifest
 from stream_analyzer.analysis.model import TfliteModel
+from stream_analyzer.errors import ConfigError
 from stream_analyzer.types import AudioBlock, Genre
 from training.data.dataset import live_windows
 from training.data.listening import Sound, read_sound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
 
+    from stream_analyzer.analysis.manifest import ModelManifest
     from stream_analyzer.types import F32
 
     Hear = Callable[[Iterable[F32 | Sound]], list["Heard"]]
 
 JOBS = 2
+# One more int8 file of the published network, with a head for each source that did not teach it; for scoring alone.
+LEFT_OUT = Path(__file__).parent / "left_out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,31 +57,42 @@ class Heard:
 
 
 class Listening:
-    """A genre model that remembers its label logits."""
+    """A genre model that remembers its label logits. State: those, and which source's clips must not have taught."""
 
     def __init__(self, folder: Path) -> None:
-        """Load the model in ``folder``."""
+        """Load the model in ``folder``, and its heads that a source did not teach, if it has them."""
         self._model = TfliteModel(folder)
         self.manifest, self.outputs = self._model.manifest, self._model.outputs
         self._labels = len(GenreOutput.of(self.manifest).labels)
-        self._calibration = Calibration.of(self.manifest)
+        self._left_out = TfliteModel(LEFT_OUT) if sources_left_out(self.manifest) else None
+        self._source = ""
         self._logits: list[F32] = []
 
     def run(self, window: F32) -> F32:
         """Run the model and keep what it said."""
-        logits = self._model.run(window)
+        logits = self._without(window) if self._source else self._model.run(window)
         self._logits.append(logits[: self._labels])
         return logits
 
     def hear(self, task: F32 | Sound) -> Heard:
         """Hear a sound, or log-mel [frames, bands] at the model's frame rate, afresh."""
+        self._source = task.left_out if isinstance(task, Sound) else ""
         genres = self._hear_sound(task) if isinstance(task, Sound) else self._hear_frames(task)
         logits, self._logits = self._logits, []
         return Heard(
             genres=tuple(genres),
-            confident=any(is_confident(genre, self._calibration) for genre in genres),
+            confident=any(genre.sure and genre.state == "music" for genre in genres),
             logits=np.stack(logits) if logits else np.empty((0, self._labels), np.float32),
         )
+
+    def _without(self, window: F32) -> F32:
+        """Return the logits of the head that the source did not teach, and of music."""
+        if self._left_out is None:
+            msg = f"no head of {self.manifest.name} {self.manifest.version} leaves {self._source} out; export it again"
+            raise ConfigError(msg)
+        logits = self._left_out.run(window)
+        first = self._labels * sources_left_out(self.manifest).index(self._source)
+        return np.append(logits[first : first + self._labels], logits[-1:])
 
     def _hear_frames(self, clip: F32) -> Sequence[Genre]:
         tracker, window = GenreTracker(self.manifest), self.manifest.input
@@ -90,6 +106,15 @@ class Listening:
         analyzer = Analyzer([GenreHead(self)])
         events = analyzer.feed(AudioBlock(samples, rate_hz)) + analyzer.end()
         return [event for event in events if isinstance(event, Genre)]
+
+
+def sources_left_out(manifest: ModelManifest) -> list[str]:
+    """Return the sources for which a head exists that they did not teach, in order; none for another model."""
+    if not LEFT_OUT.is_dir():
+        return []
+    found = load_manifest(LEFT_OUT)
+    sources: list[str] = found.output["left_out"]
+    return sources if found.training["of"] == manifest.sha256 else []
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
     python -m training.genre.sound --data ../shared/data --music FOLDER --wheel musicnn-0.1.0-py3-none-any.whl
 
-``--music`` is a folder of music without labels (data/README.md names free game music). Leaves model.tflite, facts.json
-(labels, calibration, scores) and what costs time (network.h5, *.npz) in ``--out``; the latter is used again when there.
+``--music`` is a folder of music without labels (data/README.md names free game music). Leaves in ``--out``
+model.tflite; left_out.tflite, with a head for each source that did not teach it, for the scorer; facts.json (labels,
+calibration, scores); and what costs time (network.h5, *.npz), which is used again when there.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 
 from training.genre import sound_judge
-from training.genre.collection import LABELS, read_collection
+from training.genre.collection import JUDGED, LABELS, read_collection
 from training.genre.embedded import Embedded, embed_clips, embed_made, join, windows_of
 from training.genre.head import HeadConfig, fit
 from training.genre.musicnn import build, compact, read_weights
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from training.genre.musicnn import Compact
 
 CONFIG = Path(__file__).parents[1] / "configs" / "genre_sound.toml"
+MODEL_FILE, LEFT_OUT_FILE = "model.tflite", "left_out.tflite"
 log = logging.getLogger(__name__)
 
 
@@ -118,9 +120,11 @@ def train(arguments: argparse.Namespace) -> dict[str, Any]:
     everything = join(part.of(taught) for part in heard.variants.values())
     head = fit(windows_of(everything, clips, parts), config.head)
     music = sound_judge.fit_music(heard, shrink=config.music_shrink)
-    model = assemble(network, parts, head=head, music=music)
-    exported = to_int8(model, calibration_pictures(clips, config))
-    (arguments.out / "model.tflite").write_bytes(exported)
+    ranges = calibration_pictures(clips, config)
+    exported = to_int8(assemble(network, parts, heads=[head], music=music), ranges)
+    (arguments.out / MODEL_FILE).write_bytes(exported)
+    left_out = [sound_judge.fit_without(source, heard, parts, config.head) for source in JUDGED]
+    (arguments.out / LEFT_OUT_FILE).write_bytes(to_int8(assemble(network, parts, heads=left_out, music=music), ranges))
     facts |= {"labels": LABELS, "config": asdict(config), "bytes": len(exported)}
     facts["int8"] = sound_judge.compare(Int8Model(exported), clips, heard, parts, head=head, music=music)
     (arguments.out / "facts.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")

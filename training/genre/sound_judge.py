@@ -84,6 +84,12 @@ def left_out(heard: Heard, parts: Compact, config: HeadConfig) -> dict[str, dict
     return found
 
 
+def fit_without(source: str, heard: Heard, parts: Compact, config: HeadConfig) -> Linear:
+    """Return the head that all labelled clips but those of ``source`` taught."""
+    taught = np.array([bool(clip.label) for clip in heard.clips]) & ~of_source(heard.clips, source)
+    return fit(windows_of(join(part.of(taught) for part in heard.variants.values()), heard.clips, parts), config)
+
+
 def judge(heard: Heard, parts: Compact, *, head: HeadConfig, music_shrink: float) -> dict[str, Any]:
     """Return scores of genres and of music, and the calibration that they give."""
     logits = left_out(heard, parts, head)

@@ -16,7 +16,7 @@ from training.genre.equal import equalise, limit
 from training.nets.blocks import Join
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from stream_analyzer.types import F32, F64
     from training.genre.head import Linear
@@ -47,12 +47,14 @@ def on_embedding(head: Linear, parts: Compact) -> tuple[F64, F64]:
     return scale[:, None] * normal, bias
 
 
-def assemble(network: keras.Model, parts: Compact, *, head: Linear, music: Music) -> keras.Model:
-    """Return picture [batch, 187, 96, 1] -> logits [batch, labels + 1], the last of music.
+def assemble(network: keras.Model, parts: Compact, *, heads: Sequence[Linear], music: Music) -> keras.Model:
+    """Return picture [batch, 187, 96, 1] -> logits [batch, heads * labels + 1], the last of music.
 
-    ``network`` is that of `training.genre.musicnn.build`, with weights that ``head`` and ``music`` were fitted to.
+    ``network`` is that of `training.genre.musicnn.build`, with weights that ``heads`` and ``music`` were fitted to.
+    What is served has one head; the scorer takes one for each source that is left out.
     """
-    kernel, bias = on_embedding(head, parts)
+    found = [on_embedding(head, parts) for head in heads]
+    kernel, bias = (np.concatenate(values, axis=-1) for values in zip(*found, strict=True))
     layers = keras.layers
     genres = layers.Conv2D(len(bias), 1, name="genres")
     sound = layers.Conv2D(1, 1, name="music")
@@ -108,7 +110,7 @@ class Int8Model:
         return 1e3 * float(np.median(self._times_s))
 
     def run(self, picture: F32) -> F32:
-        """Return the logits [labels + 1] of a picture [187, 96]."""
+        """Return the logits [outputs] of a picture [187, 96]."""
         scale, zero = self._input["quantization"]
         levels = np.clip(np.rint(picture / scale) + zero, -128, 127).astype(np.int8)
         self._interpreter.set_tensor(self._input["index"], levels[None, :, :, None])

@@ -80,7 +80,7 @@ def octaves(found: Estimates) -> Figure:
     for truth, estimate in found.values():
         counts = octave_errors(estimate, truth)
         counts["right"] = len(truth) - sum(counts.values())
-        cells.append([f"{counts[kind]} ({counts[kind] / len(truth):.0%})" for kind in kinds])
+        cells.append([f"{counts[kind]} ({counts[kind] / max(1, len(truth)):.0%})" for kind in kinds])
     figure, axes = plt.subplots(figsize=(9.0, 0.4 + 0.3 * len(found)), layout="constrained")
     axes.set_axis_off()
     table = axes.table(cells, rowLabels=list(found), colLabels=kinds, loc="center", cellLoc="center")

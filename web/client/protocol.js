@@ -10,7 +10,7 @@
  * @typedef {{bpm: number, confidence: number, state: TempoState, age_s: number, alternatives: Alternative[]}} Tempo
  * @typedef {{label: string, p: number}} Score
  * @typedef {"searching" | "music" | "holding" | "not_music"} GenreState
- * @typedef {{label: string, confidence: number, state: GenreState, age_s: number, music: number, top: Score[], sub_genre: Score | null}} Genre the label is "" while nothing but not_music was heard
+ * @typedef {{label: string, confidence: number, state: GenreState, age_s: number, music: number, top: Score[], sub_genre: Score | null, second: Score | null, sure: boolean}} Genre the label is "" while nothing but not_music was heard
  * @typedef {{rms_dbfs: number, peak_dbfs: number, clipping: boolean}} Level
  * @typedef {"none" | "quiet" | "zeros" | "elsewhere"} Silence
  * @typedef {"starting" | "warming" | "live" | "cancelling" | "silent" | "steady" | "degraded" | "device_lost" | "ended"} SourceState
@@ -146,6 +146,8 @@ const READERS = {
     music: number(data.music, 1),
     top: list(data.top).map(fields).map(score),
     sub_genre: data.sub_genre ? score(fields(data.sub_genre)) : null,
+    second: data.second ? score(fields(data.second)) : null,
+    sure: data.sure === true,
   }),
   level: (data) => ({
     rms_dbfs: number(data.rms_dbfs),

@@ -29,7 +29,6 @@ import { join, prolong } from "./timeline.js";
  * @property {Received<Genre> | null} genre
  * @property {Received<Level> | null} level
  * @property {Received<Status> | null} status
- * @property {readonly string[]} slots genre labels in the order of their bars
  * @property {number} clippedAt when clipping was last heard
  * @property {readonly Row[]} rows the set so far
  * @property {number} ratio this viewer's choice: what the shown tempo is to the one that was heard
@@ -44,7 +43,6 @@ import { join, prolong } from "./timeline.js";
  *   | "noise" | "stalled" | "clipping" | "degraded" | "cancelling" | "not_music" | "warming" | "live"} Situation
  */
 
-const SLOTS = 5;
 const CLIPPING_SHOWN_MS = 2500;
 const STALLED_MS = 3000;
 /** @type {Situation[]} */
@@ -70,7 +68,6 @@ export const INITIAL = Object.freeze({
   genre: null,
   level: null,
   status: null,
-  slots: Object.freeze([]),
   clippedAt: -Infinity,
   rows: Object.freeze([]),
   ratio: 1,
@@ -122,10 +119,8 @@ function value(state, message, at) {
   switch (message.type) {
     case "tempo":
       return { tempo: { data: message.data, at }, rows: prolong(state.rows, message, message.time_s) };
-    case "genre": {
-      const slots = stableSlots(state.slots, message.data.top.map((score) => score.label));
-      return { slots, genre: { data: message.data, at }, rows: prolong(state.rows, message, message.time_s) };
-    }
+    case "genre":
+      return { genre: { data: message.data, at }, rows: prolong(state.rows, message, message.time_s) };
     case "level":
       return { clippedAt: message.data.clipping ? at : state.clippedAt, level: { data: message.data, at } };
     case "status":
@@ -134,20 +129,6 @@ function value(state, message, at) {
     case "summary":
       return {};
   }
-}
-
-/**
- * The order of the bars: a label keeps its row for as long as it is among the likeliest, a newcomer takes a row that came free.
- * @param {readonly string[]} before
- * @param {readonly string[]} likeliest best first
- * @returns {readonly string[]}
- */
-export function stableSlots(before, likeliest) {
-  const wanted = likeliest.slice(0, SLOTS);
-  const newcomers = wanted.filter((label) => !before.includes(label));
-  if (newcomers.length === 0 && before.length === wanted.length) return before;
-  const kept = before.map((label) => (wanted.includes(label) ? label : newcomers.shift())).filter((label) => label !== undefined);
-  return [...kept, ...newcomers].slice(0, SLOTS);
 }
 
 /**

@@ -82,7 +82,7 @@ export const broker = ({ broker, broker_refusal }) => [BROKERS[broker] ?? "", br
 /** What is said of a genre that is not sure, with its age beside it. @type {Record<GenreState, string>} */
 export const VERDICTS = {
   searching: "only a guess",
-  music: "only a guess",
+  music: "",
   holding: "holding",
   not_music: "no music now",
 };
@@ -112,6 +112,7 @@ export const genre = (label) => GENRES[label] ?? label.charAt(0).toUpperCase() +
 
 export const UNSURE = PAGE.unsure;
 export const NO_MUSIC = "No music";
+export const UNCERTAIN = "Can’t tell";
 
 /** What is said where the analyzer has no model for it. */
 export const ABSENT = { tempo: "No tempo model", genre: "No genre model" };
@@ -134,6 +135,9 @@ export function age(seconds) {
   if (seconds < 60) return `heard ${Math.floor(seconds)}\u00a0s ago`;
   return `heard ${Math.floor(seconds / 60)}\u00a0min ago`;
 }
+
+/** The first two of what it may be, likeliest first. @param {readonly {label: string, p: number}[]} top */
+export const perhaps = (top) => top.slice(0, 2).map(({ label, p }) => `${genre(label)} ${percent(p)}`).join(", ");
 
 /** @param {number} part */
 export const music = (part) => `${percent(part)} music`;

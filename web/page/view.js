@@ -99,7 +99,7 @@ export class View {
   /** @param {"dark" | "light"} scheme */
   colour(scheme) {
     this.#scheme = scheme;
-    this.#genre(this.#last?.genre?.data ?? null, this.#last?.slots ?? []);
+    this.#genre(this.#last?.genre?.data ?? null);
   }
 
   /** Show `state` as it is at `now` (ms). @param {State} state @param {number} now @param {number | null} latency_s */
@@ -108,7 +108,7 @@ export class View {
     this.#last = state;
     this.#situation(state, now);
     if (state.tempo !== before?.tempo || state.ratio !== before?.ratio) this.#tempo(state.tempo?.data ?? null, state.ratio);
-    if (state.genre !== before?.genre || state.hello !== before?.hello) this.#genre(state.genre?.data ?? null, state.slots);
+    if (state.genre !== before?.genre || state.hello !== before?.hello) this.#genre(state.genre?.data ?? null);
     if (state.hello !== before?.hello) this.#hello(state.hello);
     if (state.status !== before?.status || state.skipped !== before?.skipped) this.#counters(state);
     this.#level(state, now);
@@ -182,22 +182,30 @@ export class View {
     byId("tempo").dataset.state = shown;
   }
 
-  /** @param {Genre | null} genre @param {readonly string[]} slots */
-  #genre(genre, slots) {
-    const p = new Map(genre?.top.map((score) => [score.label, score.p]));
+  /** @param {Genre | null} genre */
+  #genre(genre) {
+    const top = genre?.top ?? [];
     this.#bars.forEach((bar, row) => {
-      const label = slots[row] ?? "";
-      bar.show(label, p.get(label) ?? 0, label !== "" && label === genre?.label, this.#scheme);
+      const { label, p } = top[row] ?? { label: "", p: 0 };
+      bar.show(label, p, genre?.sure === true && (label === genre.label || label === genre.second?.label), this.#scheme);
     });
     const rejected = genre?.state === "not_music";
-    const sure = genre?.state === "music" && genre.confidence >= (this.#last?.hello?.confident ?? 0);
-    const instead = this.#comes("genre") ? (rejected ? strings.NO_MUSIC : strings.UNSURE) : strings.ABSENT.genre;
-    write("genre-label", strings.genre(genre?.label ?? "") || instead);
-    write("genre-confidence", genre?.label ? strings.sure(genre.confidence) : "");
+    write("genre-label", this.#genreLabel(genre));
+    write("genre-confidence", genre?.label && genre.sure ? strings.sure(genre.confidence + (genre.second?.p ?? 0)) : "");
     write("genre-music", genre ? strings.music(genre.music) : "");
-    write("genre-sub", genre?.sub_genre ? strings.genre(genre.sub_genre.label) : "");
-    byId("genre").dataset.state = rejected ? (genre.label ? "kept" : "rejected") : sure ? "sure" : "unsure";
-    write("genre-verdict", genre && !sure && (genre.label || !rejected) ? strings.VERDICTS[genre.state] : "");
+    write("genre-sub", genre?.label ? (genre.sure ? strings.genre(genre.sub_genre?.label ?? "") : strings.perhaps(top)) : "");
+    byId("genre").dataset.state = rejected ? (genre.label ? "kept" : "rejected") : genre?.sure && genre.state === "music" ? "sure" : "unsure";
+    const says = genre && (genre.state === "holding" || genre.state === "searching" || (rejected && genre.label));
+    write("genre-verdict", says ? strings.VERDICTS[genre.state] : "");
+  }
+
+  /** What stands large: one label, two that are close, or why there is none. @param {Genre | null} genre */
+  #genreLabel(genre) {
+    if (!this.#comes("genre")) return strings.ABSENT.genre;
+    if (!genre?.label) return genre?.state === "not_music" ? strings.NO_MUSIC : strings.UNSURE;
+    if (!genre.sure) return strings.UNCERTAIN;
+    const names = [genre.label, ...(genre.second ? [genre.second.label] : [])];
+    return names.map(strings.genre).join(` ${strings.OR} `);
   }
 
   /** Whether the analyzer has what it takes to say it. @param {"tempo" | "genre"} what */

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+
 from stream_analyzer.analysis.genre.output import Calibration, GenreOutput
+from stream_analyzer.analysis.genre.picture import picture
 from stream_analyzer.analysis.genre.tracker import GenreTracker
+from stream_analyzer.analysis.manifest import reading
 from stream_analyzer.analysis.model import hold_outputs
 from stream_analyzer.analysis.windowed import WindowedModel
 from stream_analyzer.types import Genre
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from stream_analyzer.analysis.head import Step
     from stream_analyzer.analysis.model import Model
+
+
+# What a manifest says that its model sees -> how that is made of a log-mel window.
+_SEEN: dict[str, Callable[[Any], Any]] = {"log-mel": np.asarray, "picture": picture}
 
 
 class GenreHead(WindowedModel):
@@ -24,6 +34,8 @@ class GenreHead(WindowedModel):
     def __init__(self, model: Model) -> None:
         """Judge by ``model``."""
         super().__init__(model)
+        with reading(f"model {model.manifest.name}"):
+            self._see = _SEEN[model.manifest.input.values]
         self._output, self._calibration = GenreOutput.of(model.manifest), Calibration.of(model.manifest)
         hold_outputs(model, self._output.size)
         self._tracker = GenreTracker(model.manifest)
@@ -42,7 +54,7 @@ class GenreHead(WindowedModel):
         if not len(frames) or not self.window.push(frames):
             return []
         if not step.idle:
-            return [self._tracker.update(self.model.run(self.window.frames), time_s=step.time_s)]
+            return [self._tracker.update(self.model.run(self._see(self.window.frames)), time_s=step.time_s)]
         held = self._tracker.hold(time_s=step.time_s)
         return [held] if held else []
 

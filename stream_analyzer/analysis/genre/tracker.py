@@ -20,12 +20,9 @@ if TYPE_CHECKING:
     from stream_analyzer.types import F32, F64, GenreState
 
 SWITCH_MARGIN = 0.05
+CLOSE, APART = 0.6, 0.45  # a second label is named from so much of the first one's probability on, and down to
+EVEN = 0.5
 DOUBT = 1.0  # music that has begun ends so far (a logit) below the threshold where it begins
-
-
-def is_confident(genre: Genre, calibration: Calibration) -> bool:
-    """Tell whether a genre is more than a guess: heard now, in what is music, with enough confidence."""
-    return genre.state == "music" and genre.confidence >= calibration.confident
 
 
 class GenreTracker:
@@ -52,6 +49,7 @@ class GenreTracker:
         self._held.reset()
         self._state: GenreState = "searching"
         self._sub: str | None = None
+        self._paired: tuple[int, int] | None = None
         self._last: Genre | None = None
 
     def update(self, logits: F32, *, time_s: float) -> Genre:
@@ -68,6 +66,7 @@ class GenreTracker:
         -------
         Genre
             Scores of every label, likeliest first; the shown label may trail the likeliest by less than 5 points.
+            It is sure when it, or it and a close second together, is likelier right than the manifest's ``confident``.
         """
         evidence = float(np.float32(self._music_mean.update(logits[-1:], time_s=time_s)[0]))
         self._state = self._judge(evidence)
@@ -97,17 +96,30 @@ class GenreTracker:
         logits = mean.astype(np.float32)
         probabilities = self._probabilities(logits)
         shown = self._held.update(probabilities)
-        label = self._output.labels[shown]
+        label, confidence = self._output.labels[shown], float(probabilities[shown])
+        second = self._close_second(probabilities, shown)
+        together = confidence + (second.p if second else 0.0)
         return Genre(
             time_s=time_s,
             label=label,
-            confidence=float(probabilities[shown]),
+            confidence=confidence,
             state=self._state,
             age_s=0.0,
             music=music,
             scores=self._scores(probabilities),
             sub_genre=self._sub_genre(logits, label),
+            second=second,
+            sure=self._state == "music" and together >= self._calibration.confident,
         )
+
+    def _close_second(self, probabilities: F32, shown: int) -> Score | None:
+        """Return the likeliest other label where it is close and both together are likelier right than wrong."""
+        other = int(np.argmax(np.where(np.arange(len(probabilities)) == shown, -1.0, probabilities)))
+        first, second = float(probabilities[shown]), float(probabilities[other])
+        near = APART if self._paired == (shown, other) else CLOSE
+        close = second >= near * first and first + second >= EVEN
+        self._paired = (shown, other) if close else None
+        return Score(self._output.labels[other], second) if close else None
 
     def _probabilities(self, logits: F32) -> F32:
         return softmax(logits[: len(self._output.labels)], temperature=self._calibration.temperature)

@@ -86,6 +86,11 @@ def _sensor(entity: Entity, topic: str, value: str, *, ages: bool) -> dict[str, 
     """Return a sensor that shows ``value``, a Jinja expression; an emptied topic and old age make it unknown."""
     if entity.unit == "%":
         value = f"({value} * 100) | round"
+    if entity.also:
+        also = f"value_json.data.{entity.also}"
+        value = f"({value} ~ (' or ' ~ {also}.label if {also} else ''))"
+    if entity.only_if:
+        value = f"({value} if value_json.data.{entity.only_if} else None)"
     if ages:
         value = f"{value} if value_json.data.age_s < {OLD_AFTER_S} else None"
     for state, word in entity.words:
