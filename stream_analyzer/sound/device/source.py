@@ -153,18 +153,10 @@ class DeviceSource:
         def arrive(block: AudioBlock) -> None:
             if over.is_set():
                 return
-            if not self._delivered:
-                self._check = RateCheck(block.rate_hz)
-                missing_s = max(0.0, loop.time() - block.duration_s - gap_from_s) if gap_from_s else 0.0
-                block = replace(block, lost=round(missing_s * block.rate_hz))
-            elif self._check.count(len(block.samples) + block.lost, now_s=loop.time()):
-                logger.warning("%s says %d samples a second, but does not deliver so many", self._name, block.rate_hz)
+            block = self._placed(block, gap_from_s=gap_from_s, now_s=loop.time())
             self._tell_change(queue)
             spare = block.samples.shape[1] - self._told.info.channels
-            block = replace(block, rate_hz=self._check.rate_hz, spare=spare)
-            self._delivered += 1
-            self._last_sound_s = loop.time()
-            queue.put(block)
+            queue.put(replace(block, rate_hz=self._check.rate_hz, spare=spare))
             came.set()
 
         def hand_over(block: AudioBlock) -> None:
@@ -187,6 +179,18 @@ class DeviceSource:
             raise
         finally:
             over.set()
+
+    def _placed(self, block: AudioBlock, *, gap_from_s: float, now_s: float) -> AudioBlock:
+        """Count a block of this capture; the first one carries the gap since sound last came, at ``gap_from_s``."""
+        if not self._delivered:
+            self._check = RateCheck(block.rate_hz)
+            missing_s = max(0.0, now_s - block.duration_s - gap_from_s) if gap_from_s else 0.0
+            block = replace(block, lost=round(missing_s * block.rate_hz))
+        elif self._check.count(len(block.samples) + block.lost, now_s=now_s):
+            logger.warning("%s says %d samples a second, but does not deliver so many", self._name, block.rate_hz)
+        self._delivered += 1
+        self._last_sound_s = now_s
+        return block
 
     def _tell_change(self, queue: BlockQueue) -> None:
         """Tell what is listened to from here on, where that is not what was announced last."""
