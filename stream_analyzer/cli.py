@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _COMMON_SETTINGS = ("models", "log_level")
 _BAR_AFTER_S = 1.0
 _BAR_WIDTH = 30
+_AS_LIKELY = 0.5  # an alternative with this salience is told
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -276,11 +277,17 @@ def _describe(result: dict[str, Any]) -> str:
         (
             result["file"],
             f"{result['duration_s']:.1f} s",
-            f"{tempo['bpm']:.1f} BPM ({tempo['confidence']:.0%})" if tempo else "no tempo",
+            _describe_tempo(tempo) if tempo else "no tempo",
             f"{genre['label']} ({genre['confidence']:.0%})" if genre else "no genre",
             f"music {result['music']:.0%}",
         )
     )
+
+
+def _describe_tempo(tempo: dict[str, Any]) -> str:
+    """Return a tempo and, where half or double of it is about as likely, that too."""
+    other = "".join(f" or {one['bpm']:.1f}" for one in tempo["alternatives"][:1] if one["salience"] >= _AS_LIKELY)
+    return f"{tempo['bpm']:.1f}{other} BPM ({tempo['confidence']:.0%})"
 
 
 def _devices(_options: argparse.Namespace, settings: Settings) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -172,6 +173,14 @@ def test_analyze_for_people(song: Path) -> None:
     done = run_command("analyze", str(song))
     assert "BPM" in done.stdout
     assert done.stderr == ""
+
+
+def test_analyze_tells_people_of_another_octave(tmp_path: Path) -> None:
+    clicks = np.zeros(20 * RATE_HZ, np.float32)
+    clicks[::RATE_HZ] = 0.9  # one a second: 60, or 120 with every other beat empty
+    soundfile.write(tmp_path / "metronome.wav", clicks, RATE_HZ)
+    done = run_command("analyze", str(tmp_path / "metronome.wav"))
+    assert re.search(r"(120\.0 or 60\.0|60\.0( or 120\.0)?) BPM", done.stdout), done.stdout
 
 
 def test_a_reader_that_leaves_is_no_error() -> None:

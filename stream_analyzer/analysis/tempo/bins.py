@@ -36,11 +36,6 @@ class TempoBins:
         close: np.ndarray[tuple[int], np.dtype[np.bool_]] = self._gap[index] <= width
         return close
 
-    def related(self, one: int, other: int) -> bool:
-        """Tell whether two bins are different octaves of one tempo."""
-        gaps = [abs(np.log(self.bpm[one] / (self.bpm[other] * factor))) for factor in SLOWER + FASTER]
-        return bool(min(gaps) <= 1.5 * TOLERANCE)
-
     def into_range(self, bpm: float) -> float:
         """Return ``bpm``, or the octave of it that lies in the range."""
         if self._range is None:

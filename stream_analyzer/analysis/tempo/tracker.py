@@ -38,9 +38,9 @@ STEADY_UPDATES = 4  # measurements averaged into the shown number
 HOLD_HALF_LIFE_S = 30.0  # confidence in a tempo that is only held halves in this time
 MIN_SALIENCE = 0.05
 MAX_ALTERNATIVES = 3
-OCTAVE_S = 12.0  # the octave is chosen by so much of the past: a bar says little of it, and some patterns alternate
+OCTAVE_S = 20.0  # an octave that was likely for so long is still a question: some patterns alternate
 OPEN, SETTLED = 0.5, 0.35  # an octave this strong, relative to the shown tempo, opens the question, and settles it
-OPEN_CONFIDENCE = 0.5  # of two octaves, at most
+HALF_SALIENCE = 0.8  # of half the tempo where every other beat is empty, whatever the network thinks of it
 OCTAVES = (0.25, 1.0 / 3.0, 0.5, 2.0 / 3.0, 1.5, 2.0, 3.0, 4.0)
 
 # Number of newest frames of the window -> logits float32 [bins] of a window that holds nothing else.
@@ -177,24 +177,24 @@ class TempoTracker:
         return Tempo(
             time_s=time_s,
             bpm=bpm,
-            confidence=float(min(OPEN_CONFIDENCE if state == "octave" else 1.0, mass[chosen])),
+            confidence=self._confidence(mass, chosen, state=state, skips=skips),
             state=state,
             age_s=time_s - self._supported_s,
             alternatives=self._alternatives(self._bins.mass(self.posterior), chosen, bpm, half=skips),
         )
 
-    def _choose(self, mass: F64) -> int:
-        """Return the bin with most mass around it, staying with the shown tempo unless another is clearly stronger.
+    def _confidence(self, mass: F64, chosen: int, *, state: TempoState, skips: bool) -> float:
+        """Return how likely the chosen bin is; while its octave is open no likelier than it was for long."""
+        sure = min(mass[chosen], self._long_mass()[chosen]) if state == "octave" else mass[chosen]
+        return float(min(1.0, sure) / (2.0 if skips else 1.0))
 
-        Between octaves the longer past decides.
-        """
+    def _choose(self, mass: F64) -> int:
+        """Return the bin with most mass around it, staying with the shown tempo unless another is clearly stronger."""
         best = int(np.argmax(mass))
         if self._tempo is None:
             return best
         near = self._bins.near(self._bins.nearest(self._tempo.bpm))
         current = int(np.argmax(np.where(near, mass, -1.0)))
-        if self._bins.related(best, current):
-            mass = self._long_mass()
         return best if mass[best] > SWITCH_RATIO * mass[current] else current
 
     def _long_mass(self) -> F64:
@@ -238,7 +238,7 @@ class TempoTracker:
         """
         remaining = np.where(self._bins.near(chosen, width=2.0 * TOLERANCE), 0.0, mass)
         reference = max(float(mass[chosen]), 1e-12)
-        found = [Alternative(bpm=bpm / 2.0, salience=1.0)] if half else []
+        found = [Alternative(bpm=bpm / 2.0, salience=HALF_SALIENCE)] if half else []
         if half:
             remaining[self._bins.near(self._bins.nearest(bpm / 2.0), width=2.0 * TOLERANCE)] = 0.0
         while len(found) < MAX_ALTERNATIVES:
