@@ -177,16 +177,15 @@ class TempoTracker:
         return Tempo(
             time_s=time_s,
             bpm=bpm,
-            confidence=self._confidence(mass, chosen, state=state, skips=skips),
+            confidence=self._confidence(mass, chosen, skips=skips),
             state=state,
             age_s=time_s - self._supported_s,
             alternatives=self._alternatives(self._bins.mass(self.posterior), chosen, bpm, half=skips),
         )
 
-    def _confidence(self, mass: F64, chosen: int, *, state: TempoState, skips: bool) -> float:
-        """Return how likely the chosen bin is; while its octave is open no likelier than it was for long."""
-        sure = min(mass[chosen], self._long_mass()[chosen]) if state == "octave" else mass[chosen]
-        return float(min(1.0, sure) / (2.0 if skips else 1.0))
+    def _confidence(self, mass: F64, chosen: int, *, skips: bool) -> float:
+        """Return how likely the chosen bin is, now and for long; half of that where half the tempo may be meant."""
+        return float(min(1.0, mass[chosen], self._long_mass()[chosen]) / (2.0 if skips else 1.0))
 
     def _choose(self, mass: F64) -> int:
         """Return the bin with most mass around it, staying with the shown tempo unless another is clearly stronger."""
