@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+JOBS ?= 3
 TSC := tests/web/node_modules/typescript/lib/tsc.js
 
 .PHONY: run test check golden system-packages clean
@@ -14,7 +15,7 @@ run: $(VENV)/run.done
 # All that CI checks: style, types, every test.
 test: system-packages $(VENV)/dev.done
 	$(MAKE) check
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/dev.done tests/web/node_modules
 	$(BIN)/ruff check .

@@ -30,6 +30,11 @@ ROOT = Path(__file__).parent.parent
 BROWSER_LIMIT_MS = 30_000.0
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first: while one worker trains, the others do the rest."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/training/"))
+
+
 @pytest.fixture
 def heads() -> list[Head]:
     """The heads, with models that need no file."""

@@ -35,7 +35,8 @@ def publish(folder: Path, *, task: str, report: dict[str, Any], split: str) -> N
 def write_card(folder: Path, *, task: str) -> None:
     """Write CARD.md of what the manifest in ``folder`` states."""
     facts = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    (folder / "CARD.md").write_text(fill_card(f"{task}_card.md", facts), encoding="utf-8")
+    kind = f"{task}_sound" if facts["input"].get("values") == "picture" else task
+    (folder / "CARD.md").write_text(fill_card(f"{kind}_card.md", facts), encoding="utf-8")
 
 
 def fill_card(template: str, facts: dict[str, Any]) -> str:

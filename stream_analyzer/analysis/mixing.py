@@ -51,8 +51,8 @@ class Mixer:
 
     def _centre(self, samples: F32, way: F32) -> F32:
         """Take away an offset that is larger than the sound; smaller ones do no harm, and bass looks like one."""
-        mean = samples.mean(axis=0, dtype=np.float64)
-        now = np.stack([mean, samples.var(axis=0, dtype=np.float64)])
+        mean, power = _mean_and_power(samples)
+        now = np.stack([mean, np.maximum(power - np.square(mean), 0.0)])
         before = now if self._steady is None else self._steady
         self._steady = before + (now - before) / (OFFSET_S * STEPS_PER_SECOND)
         offset, variance = self._steady
@@ -62,7 +62,7 @@ class Mixer:
 
     def _compare(self, samples: F32, mixed: F32) -> None:
         """Choose between the mix and the strongest channel."""
-        power = np.append(np.square(samples, dtype=np.float64).mean(axis=0), np.square(mixed, dtype=np.float64).mean())
+        power = np.append(_mean_and_power(samples)[1], _mean_and_power(mixed[:, None])[1])
         before = power if self._powers is None or not self._powers.any() else self._powers
         self._powers = before + (power - before) / (POWER_S * STEPS_PER_SECOND)
         channels, together = self._powers[:-1], self._powers[-1]
@@ -72,3 +72,9 @@ class Mixer:
             self.alone = None
         elif self.alone is None or channels[strongest] > LOUDER * channels[self.alone]:
             self.alone = strongest
+
+
+def _mean_and_power(samples: F32) -> tuple[F64, F64]:
+    """Return mean and mean square of each channel of [n, channels], float64 [channels]."""
+    rows = np.ascontiguousarray(samples.T)  # sums along a row take a tenth of the time of sums down a column
+    return rows.mean(axis=1).astype(np.float64), np.square(rows).mean(axis=1).astype(np.float64)

@@ -120,6 +120,7 @@ def sources_left_out(manifest: ModelManifest) -> list[str]:
 @contextmanager
 def hearing(folder: Path) -> Iterator[Hear]:
     """Give a function that lets the model in ``folder`` hear sounds and features, in `JOBS` processes."""
+    Listening(folder)  # a model that can't be used is told here, in one line, not by a worker
     with get_context("spawn").Pool(JOBS, initializer=_start, initargs=(folder,)) as pool:
 
         def hear(tasks: Iterable[F32 | Sound]) -> list[Heard]:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib import pyplot as plt
 
+from stream_analyzer.analysis.features import SPEC
 from stream_analyzer.analysis.model import TfliteModel
 from training.data.dataset import load_frame_set
 from training.data.genres import KNOWN, LABELS, label_index
 from training.figures import Sources, learning_curve, logged, spectrograms
+from training.genre import report_sound
 from training.genre.scores import (
     CLIP_STEP,
     ECE_BINS,
@@ -42,6 +44,9 @@ EXAMPLE_S = 5.0
 def draw(sources: Sources) -> Iterator[tuple[str, Figure | str]]:
     """Yield name and content of each picture, and of the tables."""
     model = TfliteModel(sources.model)
+    if model.manifest.feature != SPEC:  # the prepared sets hold no other frames
+        yield from report_sound.draw(sources)
+        return
     sets = [load_frame_set(sources.prepared / f"{name}.npz") for name in TITLES]
     judged = [judge(frames, model, split=sources.split) for frames in sets]
     yield "confusion", confusion(judged)

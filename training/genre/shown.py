@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from stream_analyzer.analysis.manifest import ModelManifest
     from stream_analyzer.types import F32, F64, Genre
+    from training.data.dataset import Integers
     from training.data.songs import Song
     from training.genre.hearing import Hear
 
@@ -65,42 +66,38 @@ def see(song: str, truth: str, genres: Sequence[Genre]) -> Shown:
     )
 
 
-def evaluate(
-    folder: Path,
-    hear: Hear,
-    *,
-    data: Path,
-    split: str,
-    through: Path | None = None,
-) -> dict[str, Any]:
-    """Score the model in ``folder`` as shown, by source; ``through`` is a script that spoils each sound first.
+def evaluate(folder: Path, hear: Hear, *, data: Path, split: str, through: Path | None = None) -> dict[str, Any]:
+    """Score the model in ``folder`` as shown, by source; see `listen`."""
+    heard = listen(folder, hear, data=data, split=split, through=through)
+    return {name: {"no_such_label": unnamed, **score(clips)} for name, (clips, unnamed) in heard.items() if clips}
+
+
+def listen(
+    folder: Path, hear: Hear, *, data: Path, split: str, through: Path | None = None
+) -> dict[str, tuple[list[Shown], int]]:
+    """Return what a listener sees of each source's clips, and how many have a genre that no label means.
 
     Clips that taught the published head do not count. Where the model comes with heads that a source did not teach,
-    all clips of such a source are scored by its head too, under "SOURCE, left out".
+    all clips of such a source are heard by its head too, under "SOURCE, left out". ``through`` is a script that spoils
+    each sound first.
     """
     manifest = load_manifest(folder)
-    labels = GenreOutput.of(manifest).labels
-    left_out = sources_left_out(manifest)
-    report: dict[str, Any] = {}
+    labels, left_out = GenreOutput.of(manifest).labels, sources_left_out(manifest)
+    found: dict[str, tuple[list[Shown], int]] = {}
     for source in SOURCES:
         songs = [song for song in list_songs(data) if song.source == source]
-        if not songs:
-            continue
-        held_out = [song for song in songs if counts(song, manifest, split=split)]
-        report |= _score(source, held_out, hear, labels, Sound(data, through=through))
+        how = Sound(data, through=through)
+        found[source] = _see([song for song in songs if counts(song, manifest, split=split)], hear, labels, how)
         if source in left_out:
-            report |= _score(f"{source}, left out", songs, hear, labels, Sound(data, through=through, left_out=source))
-    return report
+            found[f"{source}, left out"] = _see(songs, hear, labels, replace(how, left_out=source))
+    return found
 
 
-def _score(name: str, songs: list[Song], hear: Hear, labels: Sequence[str], how: Sound) -> dict[str, Any]:
-    """Score the clips whose genre is one of ``labels``, each heard as ``how`` says."""
+def _see(songs: list[Song], hear: Hear, labels: Sequence[str], how: Sound) -> tuple[list[Shown], int]:
+    """Hear the clips whose genre is one of ``labels``, each as ``how`` says; return them and the number of others."""
     named = [(song, label) for song in songs if (label := find_label(song.genre, labels))]
-    if not named:
-        return {}
     heard = hear(replace(how, path=song.path) for song, _ in named)
-    clips = [see(song.song, label, one.genres) for (song, label), one in zip(named, heard, strict=True)]
-    return {name: {"no_such_label": len(songs) - len(named), **score(clips)}}
+    return [see(s.song, label, h.genres) for (s, label), h in zip(named, heard, strict=True)], len(songs) - len(named)
 
 
 def counts(song: Song, manifest: ModelManifest, *, split: str) -> bool:
@@ -127,7 +124,7 @@ def score(clips: Sequence[Shown]) -> dict[str, Any]:
         "named": len(named) / len(clips),
         "named_right": float(np.mean([clip.end == clip.truth for clip in named])) if named else None,
         "log_loss": float(-np.log(np.maximum(p, 1e-6)).mean()),
-        "ece": _calibration_error(clips),
+        "ece": calibration_error(*posteriors(clips)),
         "recall": _recall(clips),
     }
 
@@ -160,12 +157,11 @@ def _interval(values: list[float]) -> list[float]:
     return [round(float(value), 4) for value in np.quantile(values, (0.025, 0.975))]
 
 
-def _calibration_error(clips: Sequence[Shown]) -> float:
-    """Return the expected calibration error of the likeliest label, over all labels."""
+def posteriors(clips: Sequence[Shown]) -> tuple[F32, Integers]:
+    """Return the probabilities float32 [clips, labels] at the end, and the index of each clip's true label."""
     names = sorted({name for clip in clips for name, _ in clip.scores} | {clip.truth for clip in clips})
     table = np.array([[dict(clip.scores).get(name, 0.0) for name in names] for clip in clips], np.float32)
-    truth = np.array([names.index(clip.truth) for clip in clips])
-    return calibration_error(table, truth)
+    return table, np.array([names.index(clip.truth) for clip in clips])
 
 
 def _recall(clips: Sequence[Shown]) -> dict[str, str]:
@@ -182,12 +178,3 @@ def average(report: dict[str, Any], sources: Iterable[str]) -> dict[str, float]:
     parts = [report[source] for source in sources if source in report]
     pairs = [("shown_at_end", "by_song"), ("shown_at_end", "over_genres"), ("first_two", "by_song")]
     return {f"{name}_{over}": float(np.mean([part[name][over] for part in parts])) for name, over in pairs}
-
-
-def confusion(clips: Sequence[Shown], labels: Sequence[str]) -> F32:
-    """Return how often each label [rows: truth] was shown as each [columns] at the end, in songs' votes."""
-    table = np.zeros((len(labels), len(labels)), np.float32)
-    for clip in clips:
-        if clip.end in labels:
-            table[labels.index(clip.truth), labels.index(clip.end)] += 1.0
-    return table

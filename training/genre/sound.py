@@ -124,7 +124,8 @@ def train(arguments: argparse.Namespace) -> dict[str, Any]:
     exported = to_int8(assemble(network, parts, heads=[head], music=music), ranges)
     (arguments.out / MODEL_FILE).write_bytes(exported)
     left_out = [sound_judge.fit_without(source, heard, parts, config.head) for source in JUDGED]
-    (arguments.out / LEFT_OUT_FILE).write_bytes(to_int8(assemble(network, parts, heads=left_out, music=music), ranges))
+    again = tuned_network(parts, arguments.music, arguments.out, config)  # int8 has changed the weights of the first
+    (arguments.out / LEFT_OUT_FILE).write_bytes(to_int8(assemble(again, parts, heads=left_out, music=music), ranges))
     facts |= {"labels": LABELS, "config": asdict(config), "bytes": len(exported)}
     facts["int8"] = sound_judge.compare(Int8Model(exported), clips, heard, parts, head=head, music=music)
     (arguments.out / "facts.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")

@@ -223,6 +223,9 @@ def evaluate(folder: Path, *, data: Path, split: str, through: Path | None = Non
         msg = "genre-switch is measured on features, which no --through can spoil; leave it out"
         raise ConfigError(msg)
     model = TfliteModel(folder)
+    if model.manifest.feature != SPEC:
+        msg = f"genre-switch is measured on stored frames, which {folder} does not see; name a model of training.train"
+        raise ConfigError(msg)
     report: dict[str, Any] = {}
     for path in genre_files(data):
         frames = read_genre_file(path)
