@@ -18,15 +18,17 @@ T = TypeVar("T")
 class Kind:
     """A kind of message: its ``name`` is the type on the wire, the topic by MQTT and the address by OSC.
 
-    ``mqtt`` says whether a broker keeps the last one, only passes it on, or never gets it. While the field ``sure[0]``
-    is one of the words ``sure[1]``, the value is more than a guess. A ``greeting`` is for one connection alone and
-    outside the count of the session.
+    ``mqtt`` says whether a broker keeps the last one, only passes it on, does so where it is asked to, or never gets
+    it. While the field ``sure[0]`` is one of the words ``sure[1]``, the value is more than a guess. A ``greeting`` is
+    for one connection alone and outside the count of the session. A kind that does not ``last`` is of its moment: who
+    comes later is not told the last one, and nobody is told it later, so that it comes less often.
     """
 
     name: str
-    mqtt: Literal["retained", "passing", "never"] = "never"
+    mqtt: Literal["retained", "passing", "asked", "never"] = "never"
     sure: tuple[str, tuple[str, ...]] | None = None
     greeting: bool = False
+    lasts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +64,16 @@ class Description:
     """What is known of a field.
 
     ``digits`` after the point are sent; ``wire`` is its name on the wire if not its own; of a list the first ``most``
-    are sent. ``osc`` makes it an argument of its kind's OSC message, ``osc_alone`` the one argument of an address of
-    its own while the kind is sure. ``row`` puts it into the timeline of `analyze`, ``attribute`` beside
-    the first sensor of its kind in Home Assistant.
+    are sent. ``osc`` makes it an argument of its kind's OSC message, in which ``osc_null`` stands for None;
+    ``osc_alone`` makes it the one argument of an address of its own while the kind is sure. ``row`` puts it into the
+    timeline of `analyze`, ``attribute`` beside the first sensor of its kind in Home Assistant.
     """
 
     digits: int | None = None
     wire: str = ""
     most: int | None = None
     osc: bool = False
+    osc_null: int | str = ""
     osc_alone: str = ""
     row: bool = False
     attribute: bool = False

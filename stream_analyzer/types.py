@@ -59,7 +59,10 @@ class Alternative:
 
 @record
 class Tempo:
-    """The tempo at ``time_s``. ``age_s`` is how long ago the sound last supported this number; 0 when it does now."""
+    """The tempo at ``time_s``. ``age_s`` is how long ago the sound last supported this number; 0 when it does now.
+
+    While the bar is known, ``beats_in_bar`` is the metre, and ``bar_phase`` the part of the bar that has passed (0..1).
+    """
 
     KIND: ClassVar[Kind] = Kind("tempo", mqtt="retained", sure=("state", ("locked",)))
 
@@ -75,6 +78,29 @@ class Tempo:
     state: TempoState = described(osc=True, row=True, attribute=True)
     age_s: float = described(digits=2, osc=True, attribute=True)
     alternatives: tuple[Alternative, ...] = described(attribute=True)
+    beats_in_bar: int | None = described(default=None, row=True, attribute=True)
+    bar_phase: float | None = described(default=None, digits=3)
+
+
+@record
+class Beat:
+    """A beat. One message a beat, sent with the step of sound in which it falls.
+
+    The beat falls at ``beat_s``, at most a step before ``time_s``, and the next one at ``next_s``: that is known before
+    it falls, so that a subscriber can hit it. ``number`` is the place in the bar, 1 the downbeat, ``beats_in_bar`` the
+    metre; None while the bar is unknown. ``confidence`` is how sure it is that beats fall where this says, ``bpm``
+    their tempo, the same as in `Tempo`.
+    """
+
+    KIND: ClassVar[Kind] = Kind("beat", mqtt="asked", lasts=False)
+
+    time_s: float
+    beat_s: float = described(digits=3, row=True)
+    number: int | None = described(osc=True, osc_null=0, row=True)
+    beats_in_bar: int | None = described(osc=True, osc_null=0, row=True)
+    confidence: float = described(digits=4, osc=True, row=True)
+    next_s: float = described(digits=3)
+    bpm: float = described(digits=2, osc=True, row=True)
 
 
 @record
@@ -121,7 +147,7 @@ class Genre:
 class Spectrum:
     """Mel columns as levels, uint8 [columns, bands]: 0..255 for SPECTRUM_FLOOR_DB..SPECTRUM_CEIL_DB."""
 
-    KIND: ClassVar[Kind] = Kind("spectrum")
+    KIND: ClassVar[Kind] = Kind("spectrum", lasts=False)
 
     time_s: float
     levels: U8
@@ -182,7 +208,7 @@ class Status:
 
 
 # What the analyzer and the heads that ship say.
-EVENTS: tuple[type[Described], ...] = (Tempo, Genre, Level, Status, Spectrum)
+EVENTS: tuple[type[Described], ...] = (Tempo, Beat, Genre, Level, Status, Spectrum)
 
 SPECTRUM_FLOOR_DB = -60.0
 SPECTRUM_CEIL_DB = 40.0

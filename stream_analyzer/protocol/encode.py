@@ -36,6 +36,11 @@ class Message:
     session: str = ""
     event: Event | None = None
 
+    @property
+    def lasts(self) -> bool:
+        """Whether it still holds for who comes later; a beat and columns of a spectrum are of their moment."""
+        return self.event is None or self.event.KIND.lasts
+
 
 class Encoder:
     """Encodes the events of one session. State: the sequence number of all messages, and the count of each kind."""

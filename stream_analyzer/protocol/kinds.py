@@ -6,7 +6,7 @@ import struct
 from typing import Any, ClassVar
 
 from stream_analyzer.kinds import Kind, described, record
-from stream_analyzer.types import Alternative, Genre, Level, SourceKind, Spectrum, Status, Tempo
+from stream_analyzer.types import Alternative, Beat, Genre, Level, SourceKind, Spectrum, Status, Tempo
 
 PROTOCOL_VERSION = 1
 SPECTRUM_HEADER = struct.Struct("<BBHHHQd")
@@ -114,8 +114,8 @@ class Summary:
     music: float = described(digits=4)
 
 
-WireEvent = Hello | Replay | Tempo | Genre | Level | Status | Spectrum | Summary
-JSON_EVENTS: tuple[type[Any], ...] = (Hello, Replay, Tempo, Genre, Level, Status, Summary)
-KINDS: tuple[str, ...] = ("hello", "replay", "tempo", "genre", "level", "status", "spectrum", "summary")
+WireEvent = Hello | Replay | Tempo | Beat | Genre | Level | Status | Spectrum | Summary
+JSON_EVENTS: tuple[type[Any], ...] = (Hello, Replay, Tempo, Beat, Genre, Level, Status, Summary)
+KINDS: tuple[str, ...] = ("hello", "replay", "tempo", "beat", "genre", "level", "status", "spectrum", "summary")
 GREETINGS: tuple[str, ...] = ("hello", "replay")  # of a connection, outside the count of the session
 TYPES: tuple[str, ...] = tuple(kind for kind in KINDS if kind not in GREETINGS)

@@ -137,7 +137,7 @@ class Hub:
 
     def publish(self, message: Message) -> None:
         """Hand a message to all."""
-        if isinstance(message.payload, str):  # who comes late has no use for old columns
+        if message.lasts:
             self._last[message.kind] = message
         for box in self._boxes:
             box.put(message)

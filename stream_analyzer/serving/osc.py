@@ -144,4 +144,4 @@ def _argument(value: Any, what: Description) -> float | int | str:  # noqa: ANN4
     if isinstance(value, float | int | str):
         number: float | int | str = wire_value(value, what)
         return number
-    return str(getattr(value, "label", "")) if value is not None else ""
+    return str(getattr(value, "label", "")) if value is not None else what.osc_null

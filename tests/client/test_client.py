@@ -254,7 +254,7 @@ async def test_malformed_messages_are_left_out_and_told(collect: Collect, caplog
     before, broken, after = session.levels(1), session.levels(3), session.levels(1)
     rubbish: list[str | bytes] = ["", "{", "[" * 100_000, b"", b"\x01\x01\x80", "\u266b" * 99]
     rubbish.append(broken[0].replace("-20.0", "NaN"))
-    unknown: list[str | bytes] = ['{"v": 1, "type": "beat"}', b"\x01\x02" + bytes(30)]
+    unknown: list[str | bytes] = ['{"v": 1, "type": "rumour"}', b"\x01\x02" + bytes(30)]
     async with played(Act([session.hello(), *before, *rubbish, *unknown, *after])) as analyzer:
         with caplog.at_level(logging.WARNING):
             came = await collect(analyzer.url, count(4))

@@ -39,7 +39,7 @@ def test_addresses_may_be_those_of_the_page(given: str, wanted: str) -> None:
         ("ws://a b", {}, "is no address"),
         ("ws://t0ken@club", {}, "must hold no token"),
         ("ws://club/ws?types=tempo", {}, "must hold no token, types or hz"),
-        ("ws://club", {"types": "tempo,beat"}, "there is no type 'beat'; known are tempo, genre"),
+        ("ws://club", {"types": "tempo,rumour"}, "there is no type 'rumour'; known are tempo, beat, genre"),
         ("ws://club", {"types": []}, "there is no type ''"),
         ("ws://club", {"types": ""}, "there is no type ''"),
         ("ws://club", {"types": ["hello"]}, "there is no type 'hello'"),

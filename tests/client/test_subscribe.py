@@ -141,7 +141,7 @@ def test_this_machines_analyzer_is_the_default() -> None:
     ("arguments", "says"),
     [
         (("ftp://club",), ("is no address",)),
-        (("club", "--types", "beat"), ("there is no type 'beat'", "tempo")),
+        (("club", "--types", "rumour"), ("there is no type 'rumour'", "tempo")),
         (("club", "--types", "tempo,spectrum"), ("the spectrum is not text",)),
         (("club", "--hz", "99"), ("hz = '99'", "from 0.1 to 10")),
         (("club", "--hz", "often"), ("--hz", "'often'")),

@@ -9,11 +9,12 @@ import pytest
 from stream_analyzer.kinds import described_fields, is_sure
 from stream_analyzer.protocol.encode import event_data
 from stream_analyzer.protocol.kinds import GREETINGS, JSON_EVENTS, KINDS
-from stream_analyzer.types import EVENTS, Alternative, Genre, Score, Status, Tempo
+from stream_analyzer.types import EVENTS, Alternative, Beat, Genre, Score, Status, Tempo
 from tests.docs.test_protocol_docs import SCHEMA, name_type, resolve
 from tests.support.described import schema_of
 
-CHANNELS = {"retained": {"mqtt": {"qos": 1, "retain": True}}, "passing": {"mqtt": {"qos": 0, "retain": False}}}
+PASSING = {"mqtt": {"qos": 0, "retain": False}}
+CHANNELS = {"retained": {"mqtt": {"qos": 1, "retain": True}}, "passing": PASSING, "asked": PASSING}
 
 
 def plain(schema: dict[str, Any]) -> Any:
@@ -63,7 +64,11 @@ def test_values_are_sent_as_described() -> None:
         "state": "locked",
         "age_s": 0.02,
         "alternatives": [{"bpm": 63.99, "salience": 0.5556}],
+        "beats_in_bar": None,
+        "bar_phase": None,
     }
+    beat = Beat(1.0, 0.98765, 3, 4, 0.987654, 1.43219, 127.98765)
+    assert list(event_data(beat).values()) == [0.988, 3, 4, 0.9877, 1.432, 127.99]
     genre = Genre(1.0, None, 0.0, "searching", 0.0, 0.5, tuple(Score(str(i), 0.1) for i in range(9)), Score("a", 0.5))
     assert [score["label"] for score in event_data(genre)["top"]] == ["0", "1", "2", "3", "4"]
     assert event_data(genre)["sub_genre"] == {"label": "a", "p": 0.5}

@@ -17,14 +17,15 @@ from stream_analyzer.protocol.encode import Encoder, event_data
 from stream_analyzer.protocol.kinds import KINDS, SPECTRUM_HEADER
 from stream_analyzer.protocol.summary import RunningSummary, Timeline
 from stream_analyzer.sound.source import SourceInfo
-from stream_analyzer.types import Alternative, AudioBlock, Genre, Level, Score, Spectrum, Status, Tempo
+from stream_analyzer.types import Alternative, AudioBlock, Beat, Genre, Level, Score, Spectrum, Status, Tempo
 from tests.support.fakes import drum_loop, make_fakes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-TEMPO = Tempo(12.3456, 127.9249, 0.83333, "locked", 0.0, (Alternative(63.96, 0.31),))
+TEMPO = Tempo(12.3456, 127.9249, 0.83333, "locked", 0.0, (Alternative(63.96, 0.31),), 3, 0.33367)
+BEAT = Beat(12.4, 12.3611, 2, 3, 0.9, 12.8299, 127.9249)
 GENRE = Genre(
     12.3, "Jazz", 0.7, "music", 0.0, 0.98, tuple(Score(f"g{i}", 0.1) for i in range(9)), Score("Swing", 0.66666)
 )
@@ -51,8 +52,17 @@ def test_tempo_message_is_exactly_this() -> None:
             "state": "locked",
             "age_s": 0.0,
             "alternatives": [{"bpm": 63.96, "salience": 0.31}],
+            "beats_in_bar": 3,
+            "bar_phase": 0.334,
         },
     }
+
+
+def test_a_beat_keeps_the_schema_with_and_without_a_bar(validate: Callable[[dict[str, Any]], None]) -> None:
+    for beat in (BEAT, replace(BEAT, number=None, beats_in_bar=None)):
+        validate(body(Encoder("abcdef").encode(beat).payload))
+    with pytest.raises(ValidationError):
+        validate(body(Encoder("abcdef").encode(replace(BEAT, number=0)).payload))
 
 
 def test_genre_message_is_exactly_this(validate: Callable[[dict[str, Any]], None]) -> None:
@@ -150,11 +160,12 @@ def test_summary_counts_as_music_what_was_judged_so() -> None:
 
 
 def test_timeline_has_a_row_for_every_update() -> None:
-    timeline = Timeline((Tempo, Genre, Status))
-    for event in (TEMPO, GENRE, Status(1.0, "live", "", 0.0, 0.0, 0, 0)):
+    timeline = Timeline((Tempo, Beat, Genre, Status))
+    for event in (TEMPO, BEAT, GENRE, Status(1.0, "live", "", 0.0, 0.0, 0, 0)):
         timeline.add(event)
     assert timeline.to_dict() == {
-        "tempo": [{"time_s": 12.346, "bpm": 127.92, "confidence": 0.8333, "state": "locked"}],
+        "tempo": [{"time_s": 12.346, "bpm": 127.92, "confidence": 0.8333, "state": "locked", "beats_in_bar": 3}],
+        "beat": [{"time_s": 12.4, "beat_s": 12.361, "number": 2, "beats_in_bar": 3, "confidence": 0.9, "bpm": 127.92}],
         "genre": [
             {
                 "time_s": 12.3,

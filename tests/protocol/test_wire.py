@@ -20,6 +20,7 @@ from stream_analyzer.protocol.kinds import NTH_MODULUS, SPECTRUM_HEADER, Summary
 from stream_analyzer.types import (
     TOP_GENRES,
     Alternative,
+    Beat,
     Genre,
     GenreState,
     Level,
@@ -50,6 +51,18 @@ tempi = st.builds(
     state=st.sampled_from(get_args(TempoState)),
     age_s=seconds,
     alternatives=st.lists(st.builds(Alternative, st.floats(10, 500), shares), max_size=5).map(tuple),
+    beats_in_bar=st.none() | st.integers(1, 12),
+    bar_phase=st.none() | shares,
+)
+beats = st.builds(
+    Beat,
+    time_s=seconds,
+    beat_s=seconds,
+    number=st.none() | st.integers(1, 12),
+    beats_in_bar=st.none() | st.integers(1, 12),
+    confidence=shares,
+    next_s=seconds,
+    bpm=st.floats(10, 500),
 )
 genres = st.builds(
     Genre,
@@ -76,7 +89,7 @@ statuses = st.builds(
 )
 
 
-@given(st.lists(tempi | genres | levels | statuses, min_size=1, max_size=5))
+@given(st.lists(tempi | beats | genres | levels | statuses, min_size=1, max_size=5))
 def test_events_survive_the_way_there_and_back(events: list[Described]) -> None:
     there, again = Encoder(SESSION), Encoder(SESSION)
     for seq, event in enumerate(events, start=1):
@@ -141,7 +154,7 @@ def test_only_the_likeliest_genres_are_sent() -> None:
     assert back.event.scores == scores[:TOP_GENRES]
 
 
-@pytest.mark.parametrize("kind", ["beat", "__class__", "", "Tempo"])
+@pytest.mark.parametrize("kind", ["rumour", "__class__", "", "Tempo"])
 def test_unknown_types_are_ignored(kind: str) -> None:
     assert decode(json.dumps({"v": 1, "type": kind})) is None
     assert decode(SPECTRUM_HEADER.pack(1, 2, 0, 0, 0, 0, 0.0)) is None
@@ -211,7 +224,7 @@ def test_nothing_but_a_protocol_error_ever_comes_of_it(payload: str | bytes) -> 
 
 @given(st.data())
 def test_no_change_to_one_field_breaks_the_reader(data: st.DataObject) -> None:
-    whole = json.loads(Encoder(SESSION).encode(data.draw(tempi | genres | levels | statuses)).payload)
+    whole = json.loads(Encoder(SESSION).encode(data.draw(tempi | beats | genres | levels | statuses)).payload)
     place = data.draw(st.sampled_from([whole, whole["data"]]))
     place[data.draw(st.sampled_from(sorted(place)))] = data.draw(
         st.none() | st.booleans() | st.integers() | st.floats() | words | st.just([]) | st.just({})

@@ -16,17 +16,17 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 from stream_analyzer.protocol.encode import Encoder, Message
-from stream_analyzer.protocol.kinds import SPECTRUM_HEADER
+from stream_analyzer.protocol.kinds import SPECTRUM_HEADER, TYPES
 from stream_analyzer.protocol.spectrum import merge_columns
 from stream_analyzer.serving.hub import Hub
 from stream_analyzer.serving.web import fanout as fanout_module
 from stream_analyzer.serving.web.fanout import Fanout, Limits
 from stream_analyzer.serving.web.server import Serving, WebServer
-from stream_analyzer.types import Genre, Level, Score, Spectrum, Status, Tempo
+from stream_analyzer.types import Beat, Genre, Level, Score, Spectrum, Status, Tempo
 from tests.support.real_process import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from stream_analyzer.kinds import Described
 
@@ -59,12 +59,15 @@ class Stream:
 
 
 @asynccontextmanager
-async def streaming(limits: Limits | None = None, *, max_clients: int = 10) -> AsyncIterator[Stream]:
+async def streaming(
+    limits: Limits | None = None, *, max_clients: int = 10, types: Sequence[str] = TYPES
+) -> AsyncIterator[Stream]:
     encoder = Encoder(SESSION)
     hub = Hub(Message("hello", json.dumps({"type": "hello"})))
     fanout = Fanout(encoder, max_clients=max_clients, limits=limits or Limits())
     with hub.subscribe(fanout):
-        async with WebServer(fanout, ROOT / "web", serving=Serving("127.0.0.1", 0), answers={}).listen() as url:
+        server = WebServer(fanout, ROOT / "web", serving=Serving("127.0.0.1", 0), answers={}, types=types)
+        async with server.listen() as url:
             yield Stream(url.replace("http", "ws") + "ws", hub, fanout, encoder)
 
 
@@ -74,6 +77,10 @@ def level(time_s: float) -> Level:
 
 def tempo(time_s: float) -> Tempo:
     return Tempo(time_s, 120.0, 0.9, "locked", 0.0, ())
+
+
+def beat(time_s: float) -> Beat:
+    return Beat(time_s, time_s - 0.02, 1, 4, 0.9, time_s + 0.48, 120.0)
 
 
 def genre(time_s: float) -> Genre:
@@ -111,10 +118,31 @@ async def test_a_client_chooses_its_kinds() -> None:
 
 async def test_a_late_joiner_gets_the_last_of_each_kind_it_chose() -> None:
     async with streaming() as stream:
-        stream.publish(tempo(0.1), level(0.1), tempo(0.2), genre(0.2))
+        stream.publish(tempo(0.1), level(0.1), tempo(0.2), beat(0.2), genre(0.2))
         await asyncio.sleep(0)
-        async with stream.listen("?types=tempo,genre") as client:
-            assert await kinds_until(client, "genre") == [("tempo", 3), ("genre", 4)]
+        async with stream.listen("?types=tempo,beat,genre") as client:
+            assert await kinds_until(client, "genre") == [("tempo", 3), ("genre", 5)], "a beat of before is none"
+
+
+async def test_beats_come_at_once_and_all_however_seldom_the_rest_is_wanted() -> None:
+    async with streaming() as stream, stream.listen("?hz=0.1&types=tempo,beat") as client:
+        stream.publish(tempo(0.1))  # due at once: nothing was sent yet
+        assert (await receive(client))["type"] == "tempo"
+        for step in range(2, 5):
+            stream.publish(tempo(step / 10), beat(step / 10))
+            await asyncio.sleep(0)
+        came = [await receive(client) for _ in range(3)]
+        assert [(message["type"], message["time_s"]) for message in came] == [
+            ("beat", 0.2),
+            ("beat", 0.3),
+            ("beat", 0.4),
+        ]
+
+
+async def test_to_ask_for_what_this_analyzer_has_no_model_for_is_no_mistake() -> None:
+    async with streaming(types=("genre", "level")) as stream, stream.listen("?types=beat,level") as client:
+        stream.publish(level(0.1))
+        assert await kinds_until(client, "level") == [("level", 1)]
 
 
 async def test_a_client_chooses_its_rate_and_gets_the_newest_and_all_columns() -> None:
@@ -155,7 +183,7 @@ def test_columns_with_a_gap_between_them_stay_apart() -> None:
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        ("types=tempo,rumour", "no type 'rumour'; known are tempo, genre, level, status, spectrum, summary"),
+        ("types=tempo,rumour", "no type 'rumour'; known are tempo, beat, genre, level, status, spectrum, summary"),
         ("types=", "no type ''"),
         ("types=hello", "no type 'hello'"),
         ("types=tempo&types=genre", "types is given twice; join several types by commas"),

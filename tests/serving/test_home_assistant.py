@@ -110,7 +110,7 @@ def test_the_templates_read_our_messages(payload: dict[str, Any]) -> None:
 def test_what_is_old_is_unknown_and_its_attributes_say_why(
     payload: dict[str, Any], age_s: float, *, known: bool
 ) -> None:
-    tempo = Tempo(50.0, 90.0, 0.8, "holding", age_s, (Alternative(180.0, 0.4),))
+    tempo = Tempo(50.0, 90.0, 0.8, "holding", age_s, (Alternative(180.0, 0.4),), 3)
     genre = Genre(50.0, "Jazz", 0.7, "holding", age_s, 0.98, (Score("Jazz", 0.7), Score("Rock", 0.2)), sure=True)
     sensors = payload["components"]
     shown = {
@@ -123,6 +123,7 @@ def test_what_is_old_is_unknown_and_its_attributes_say_why(
         "state": "holding",
         "age_s": age_s,
         "alternatives": [{"bpm": 180.0, "salience": 0.4}],
+        "beats_in_bar": 3,
         "demo": False,
     }
     assert attributes(sensors["genre"], value_json=message(genre)) == {

@@ -10,7 +10,7 @@ import pytest
 from stream_analyzer.protocol.encode import Message
 from stream_analyzer.serving.hub import Complete, Hub, Newest
 from stream_analyzer.sound.queue import BlockQueue, SourceLost
-from stream_analyzer.types import AudioBlock
+from stream_analyzer.types import AudioBlock, Beat
 
 HELLO = Message("hello", "hello")
 
@@ -97,8 +97,8 @@ async def test_a_late_joiner_gets_hello_and_the_last_of_each_kind() -> None:
     hub = Hub(HELLO)
     hub.publish(message("tempo", 1))
     hub.publish(message("tempo", 2))
-    hub.publish(Message("spectrum", b"old columns"))
-    with hub.subscribe(Complete()) as box:
+    hub.publish(Message("beat", "an old beat", event=Beat(1.0, 0.9, 1, 4, 0.9, 1.4, 120.0)))
+    with hub.subscribe(Newest()) as box:
         assert [m.payload for m in await box.take()] == ["hello", "tempo 2"]
 
 

@@ -74,7 +74,7 @@ test("what was chosen is in the address, and the status beside it, which shows t
 test("what was not chosen, is unknown or malformed never came", async () => {
   const stream = follow();
   const first = begin(stream);
-  latest().open(hello("aaaaaa"), text("tempo", 1), "{", new ArrayBuffer(3), text("beat", 1), text("level", 1, { seq: 5, data: {} }));
+  latest().open(hello("aaaaaa"), text("tempo", 1), "{", new ArrayBuffer(3), text("rumour", 1), text("level", 1, { seq: 5, data: {} }));
   latest().say(text("level", 2, { seq: 9 }));
   assert.deepEqual([await first, ...(await take(stream, 1))], ["hello 0", "level 9"]);
 });
@@ -188,7 +188,7 @@ test("leaving closes the line, by break as by signal", async () => {
 test("wrong arguments are told at once", () => {
   assert.throws(() => subscribe("club"), TypeError);
   assert.throws(() => subscribe("ftp://club"), /no address of a stream/);
-  assert.throws(() => subscribe("ws://club", { types: ["beat"] }), /there is no beat; known are tempo/);
+  assert.throws(() => subscribe("ws://club", { types: ["rumour"] }), /there is no rumour; known are tempo/);
   assert.throws(() => subscribe("ws://club", { types: [] }), /types: none/);
   for (const hz of [0, 11, Number.NaN]) assert.throws(() => subscribe("ws://club", { hz }), /from 0.1 to 10/);
   assert.equal(Line.all.length, 0);

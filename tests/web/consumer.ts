@@ -22,13 +22,13 @@ export async function show(write: (line: string) => void) {
         tell(message);
         break;
       default: {
-        const rest: "hello" | "level" | "status" | "summary" = message.type;
+        const rest: "hello" | "beat" | "level" | "status" | "summary" = message.type;
         write(rest);
       }
     }
   }
   // @ts-expect-error there is no such type
-  subscribe("ws://club.example", { types: ["beat"] });
+  subscribe("ws://club.example", { types: ["rumour"] });
 }
 
 function tell({ data }: Gap | Lost): string {

@@ -5,7 +5,8 @@ import { test } from "node:test";
 import { decodeBinary, decodeText } from "../../web/client/protocol.js";
 
 const envelope = (type, data, more = {}) => JSON.stringify({ v: 1, type, session: "k3f9", seq: 7, nth: 3, time_s: 63.48, data, ...more });
-const TEMPO = { bpm: 127.9, confidence: 0.83, state: "locked", age_s: 0, alternatives: [{ bpm: 63.95, salience: 0.31 }] };
+const TEMPO = { bpm: 127.9, confidence: 0.83, state: "locked", age_s: 0, alternatives: [{ bpm: 63.95, salience: 0.31 }], beats_in_bar: 4, bar_phase: 0.25 };
+const BEAT = { beat_s: 63.43, number: 2, beats_in_bar: 4, confidence: 0.9, next_s: 63.9, bpm: 127.9 };
 
 function columns({ bands = 4, count = 3, version = 1, kind = 1, nth = 65_535, seq = 9n, time_s = 12.5, bytes = bands * count } = {}) {
   const buffer = new ArrayBuffer(24 + bytes);
@@ -25,9 +26,15 @@ test("a tempo comes through with its place in the session", () => {
   assert.deepEqual(decodeText(envelope("tempo", TEMPO)), { type: "tempo", session: "k3f9", seq: 7, nth: 3, time_s: 63.48, data: TEMPO });
 });
 
+test("a beat comes through, and one whose bar is unknown too; one without a time does not", () => {
+  const unknown = { ...BEAT, number: null, beats_in_bar: null };
+  for (const data of [BEAT, unknown]) assert.deepEqual(decodeText(envelope("beat", data)).data, data);
+  for (const wrong of [{ beat_s: "now" }, { next_s: undefined }, { number: "2" }]) assert.equal(decodeText(envelope("beat", { ...BEAT, ...wrong })), null);
+});
+
 test("unknown fields and types are ignored", () => {
   assert.deepEqual(decodeText(envelope("tempo", { ...TEMPO, swing: 0.6 }, { extra: 1 })).data, TEMPO);
-  for (const type of ["replay", "beat", "__proto__", "constructor", "toString"]) assert.equal(decodeText(envelope(type, {})), null, type);
+  for (const type of ["replay", "rumour", "__proto__", "constructor", "toString"]) assert.equal(decodeText(envelope(type, {})), null, type);
 });
 
 test("hello needs little and gives a scale in Hz", () => {

@@ -176,7 +176,7 @@ def test_what_is_unknown_or_broken_is_ignored(page: Page, scripted: Scripted, co
         "",
         "{",
         "[1]",
-        '{"v":1,"type":"beat","data":{}}',
+        '{"v":1,"type":"rumour","data":{}}',
         '{"v":9,"type":"tempo","data":{}}',
         b"",
         b"\x01\x01\x80",

@@ -7,7 +7,9 @@
 /**
  * @typedef {{bpm: number, salience: number}} Alternative
  * @typedef {"searching" | "locked" | "octave" | "holding" | "unsteady"} TempoState
- * @typedef {{bpm: number, confidence: number, state: TempoState, age_s: number, alternatives: Alternative[]}} Tempo
+ * @typedef {{bpm: number, confidence: number, state: TempoState, age_s: number, alternatives: Alternative[], beats_in_bar: number | null,
+ *   bar_phase: number | null}} Tempo
+ * @typedef {{beat_s: number, number: number | null, beats_in_bar: number | null, confidence: number, next_s: number, bpm: number}} Beat
  * @typedef {{label: string, p: number}} Score
  * @typedef {"searching" | "music" | "holding" | "not_music"} GenreState
  * @typedef {{label: string, confidence: number, state: GenreState, age_s: number, music: number, top: Score[], sub_genre: Score | null, second: Score | null, sure: boolean}} Genre the label is "" while nothing but not_music was heard
@@ -31,7 +33,7 @@
 
 /**
  * @typedef {{time_s: number, session: string, seq: number, nth: number}} Head
- * @typedef {Head & ({type: "hello", data: Hello} | {type: "tempo", data: Tempo} | {type: "genre", data: Genre}
+ * @typedef {Head & ({type: "hello", data: Hello} | {type: "tempo", data: Tempo} | {type: "beat", data: Beat} | {type: "genre", data: Genre}
  *   | {type: "level", data: Level} | {type: "status", data: Status} | {type: "summary", data: Summary}
  *   | {type: "spectrum", data: Spectrum})} Message
  * @typedef {Exclude<Message["type"], "hello">} MessageType
@@ -65,6 +67,9 @@ function number(value, fallback) {
   if (fallback === undefined) throw new Malformed();
   return fallback;
 }
+
+/** @param {unknown} value @returns {number | null} */
+const maybe = (value) => (value === null || value === undefined ? null : number(value));
 
 /** @param {unknown} value @param {string} [fallback] @returns {string} */
 function text(value, fallback) {
@@ -137,6 +142,16 @@ const READERS = {
     state: oneOf(data.state, TEMPO_STATES),
     age_s: number(data.age_s, 0),
     alternatives: alternatives(data),
+    beats_in_bar: maybe(data.beats_in_bar),
+    bar_phase: maybe(data.bar_phase),
+  }),
+  beat: (data) => ({
+    beat_s: number(data.beat_s),
+    number: maybe(data.number),
+    beats_in_bar: maybe(data.beats_in_bar),
+    confidence: number(data.confidence),
+    next_s: number(data.next_s),
+    bpm: number(data.bpm),
   }),
   genre: (data) => ({
     label: text(data.label ?? ""),
@@ -163,7 +178,7 @@ const READERS = {
     clients: number(data.clients, 0),
     latency_s: number(data.latency_s, 0),
     silence: oneOf(data.silence ?? "none", SILENCES),
-    sound_on: data.sound_on ? number(data.sound_on) : null,
+    sound_on: maybe(data.sound_on),
     broker: text(data.broker, "none"),
     broker_refusal: text(data.broker_refusal, ""),
   }),

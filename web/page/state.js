@@ -125,6 +125,7 @@ function value(state, message, at) {
       return { clippedAt: message.data.clipping ? at : state.clippedAt, level: { data: message.data, at } };
     case "status":
       return { status: { data: message.data, at } };
+    case "beat":
     case "spectrum":
     case "summary":
       return {};

@@ -208,18 +208,21 @@ class _Feed:
     def _due(self, parcels: list[_Parcel], *, now_s: float) -> list[_Parcel]:
         if self._choice.hz is None:
             return parcels
+        at_once: list[_Parcel] = []
         for parcel in parcels:
             if isinstance(parcel.message.payload, bytes):
                 self._columns.append(parcel)
+            elif not parcel.message.lasts:  # a beat is worth nothing later, and there are few
+                at_once.append(parcel)
             else:
                 self._newest.pop(parcel.kind, None)
                 self._newest[parcel.kind] = parcel
         if now_s < self._due_s - _HALF_STEP_S or not (self._columns or self._newest):
-            return []
+            return at_once
         period_s = 1.0 / self._choice.hz
         on_time = now_s - self._due_s < period_s
         self._due_s = (self._due_s if on_time else now_s) + period_s
-        return self.rest()
+        return [*at_once, *self.rest()]
 
 
 class Fanout:
@@ -304,7 +307,7 @@ class Fanout:
         fresh, self._fresh = self._fresh, []
         counted = [parcel for parcel in fresh if parcel.kind != "hello"]
         self._held.extend(counted)
-        self._last |= {parcel.kind: parcel for parcel in counted if isinstance(parcel.message.payload, str)}
+        self._last |= {parcel.kind: parcel for parcel in counted if parcel.message.lasts}
         now_s = asyncio.get_running_loop().time()
         for feed in list(self._feeds.values()):
             for client in feed.send(fresh, now_s=now_s):

@@ -108,10 +108,12 @@ class WebServer:
     ) -> None:
         """Serve the stream of ``fanout``, the page in ``folder``, and at the paths of ``answers`` what they give.
 
-        A subscriber may ask for messages of ``types``, and the page at this machine itself to ``listen_to`` a channel.
+        A subscriber gets messages of ``types`` (to ask for one whose model is not here is no mistake), and the page at
+        this machine itself may ask to ``listen_to`` a channel.
         """
         self._listen_to = listen_to
-        self._fanout, self._serving, self._answers, self._types = fanout, serving, answers, tuple(types)
+        self._fanout, self._serving, self._answers = fanout, serving, answers
+        self._types = tuple(dict.fromkeys((*types, *TYPES)))
         self._access = serving.access
         self._on_loopback = True
         self._addresses = Addresses(serving.max_per_address, total=serving.max_clients + _BESIDE_CLIENTS)
