@@ -88,6 +88,7 @@ def mqtt_sink(settings: Settings, heads: Sequence[Head]) -> MqttSink | None:
         tls=tls_context(**files) if settings.mqtt.tls else None,
         user=settings.mqtt_user,
         password=settings.mqtt_password,
+        also=settings.mqtt_also,
         events=(*(head.event for head in heads), Level, Status),
     )
 

@@ -93,6 +93,9 @@ class Settings:
     mqtt_discovery: str | None = _setting(
         "homeassistant", values.discovery, "prefix of Home Assistant's discovery, or off"
     )
+    mqtt_also: frozenset[str] = _setting(
+        frozenset(), values.asked_kinds, "types that go to the broker only where they are named here, by commas: beat"
+    )
     osc: tuple[OscReceiver, ...] = _setting(
         (), values.osc, "where to send OSC, by UDP: HOST:PORT, or HOST:PORT/ADDRESS?bpm=LO-HI&to=LO-HI; commas between"
     )

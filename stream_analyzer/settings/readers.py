@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from stream_analyzer.system.address import MqttAddress, OscReceiver, is_origin
+from stream_analyzer.types import EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -252,6 +253,16 @@ def discovery(value: Any) -> str | None:  # noqa: ANN401
         msg = "must be off or the prefix that Home Assistant is set to, of letters, digits, -, _ and /"
         raise ValueError(msg)
     return str(value)
+
+
+def asked_kinds(value: Any) -> frozenset[str]:  # noqa: ANN401
+    """Return kinds of messages that go to the broker only where they are named."""
+    known = sorted(event.KIND.name for event in EVENTS if event.KIND.mqtt == "asked")
+    names = [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+    if not isinstance(names, list) or not all(name in known for name in names):
+        msg = f"must be of {', '.join(known)}, joined by commas"
+        raise ValueError(msg)
+    return frozenset(names)
 
 
 def origins(value: Any) -> frozenset[str]:  # noqa: ANN401

@@ -17,7 +17,7 @@ import trustme
 from stream_analyzer.errors import ConfigError
 from stream_analyzer.serving.mqtt.sink import host_node
 from stream_analyzer.serving.mqtt.tls import tls_context
-from stream_analyzer.types import Spectrum
+from stream_analyzer.types import Beat, Spectrum
 from tests.support.mosquitto import PASSWORD, Mosquitto, Subscriber, kept, says, why_not
 from tests.support.publishing import EVENTS, GENRE, STATUS, Analyzer, following, is_up, seen, state, tempo
 
@@ -74,6 +74,21 @@ async def test_the_spectrum_is_for_the_page_alone(broker: Mosquitto) -> None:
         analyzer.publish(STATUS)
         await subscriber.until(says("v1/status"))
         assert not [m for m in subscriber.messages if "spectrum" in m.topic.value]
+
+
+@pytest.mark.parametrize("also", [(), ("beat",)], ids=["not asked for", "asked for"])
+async def test_beats_are_published_only_where_they_are_asked_for(broker: Mosquitto, also: tuple[str, ...]) -> None:
+    more = {"discovery_prefix": "homeassistant", "also": also}
+    async with broker.subscriber() as subscriber, following(broker.port, **more) as (analyzer, _):
+        await is_up(subscriber)
+        beat = analyzer.publish(Beat(1.0, 0.95, 1, 4, 0.9, 1.45, 120.0))
+        analyzer.publish(STATUS)
+        await subscriber.until(says("v1/status"))
+        assert seen(subscriber, "beat") == [beat] * len(also)
+        late = await kept(broker)
+        assert "beat" not in late
+        assert set(json.loads(late["config"])["components"]) >= {"tempo", "genre", "state"}
+        assert "v1/beat" not in late["config"], "no sensor: Home Assistant would write each into its database"
 
 
 async def test_nothing_is_queued_while_the_broker_is_away(broker: Mosquitto, log: pytest.LogCaptureFixture) -> None:

@@ -124,6 +124,19 @@ def test_bad_broker_addresses(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "names"), [("beat", {"beat"}), (" beat, ", {"beat"}), (["beat"], {"beat"}), ("", set())]
+)
+def test_types_for_the_broker(value: Any, names: set[str]) -> None:
+    assert load_settings({"mqtt_also": value}, environment={}).mqtt_also == names
+
+
+@pytest.mark.parametrize("value", ["tempo", "beat,rumour", 3, [3], ["spectrum"]])
+def test_bad_types_for_the_broker(value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"mqtt_also = .* must be of beat, joined by commas"):
+        load_settings({"mqtt_also": value}, environment={})
+
+
+@pytest.mark.parametrize(
     "value", ["mqtt://dj:hunter2@hall", "mqtt://hunter2@hall", "dj:hunter2@hall", "mqtt://dj:hunter/2@hall"]
 )
 def test_a_password_in_the_address_is_refused_and_not_repeated(value: str) -> None:

@@ -28,7 +28,7 @@ from stream_analyzer.types import EVENTS, Status
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from aiomqtt import Message as Received
 
@@ -65,14 +65,20 @@ class MqttSink:
         user: str,
         password: str,
         events: Iterable[type[Described]] = EVENTS,
+        also: Collection[str] = (),
     ) -> None:
-        """Publish ``events`` as ``node`` to the broker at ``address``, by TLS if given; nothing is connected yet."""
+        """Publish ``events`` as ``node`` to the broker at ``address``, by TLS if given; nothing is connected yet.
+
+        ``also`` names those of them that are published only where it is asked for.
+        """
         self._address, self._node, self._tls = address, node, tls
         self._user, self._password = user or None, password or None
         self._base = f"stream-analyzer/{node}/v1"
         self._availability = f"{self._base}/availability"
         events = tuple(events)
-        self._passing = frozenset(event.KIND.name for event in events if event.KIND.mqtt == "passing")
+        passing = {event.KIND.name for event in events if event.KIND.mqtt == "passing"}
+        asked = {event.KIND.name for event in events if event.KIND.mqtt == "asked"}
+        self._passing = frozenset(passing | (asked & set(also)))
         self._ageing = frozenset(event.KIND.name for event in events if event.KIND.mqtt == "retained" and ages(event))
         self._retained = frozenset(event.KIND.name for event in events if event.KIND.mqtt == "retained")
         self._discovery = (
