@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.request import urlopen
 
@@ -12,13 +11,11 @@ import jsonschema
 import pytest
 from websockets.asyncio.client import connect
 
-from stream_analyzer import pipeline
 from stream_analyzer.analysis.analyzer import Analyzer
 from stream_analyzer.kinds import Entity, Kind, described, record
 from stream_analyzer.protocol.summary import Timeline
 from stream_analyzer.serving.mqtt.sink import MqttSink
 from stream_analyzer.serving.osc import OscSink
-from stream_analyzer.serving.web.server import Serving
 from stream_analyzer.sound.source import SourceInfo
 from stream_analyzer.system.address import MqttAddress, OscReceiver
 from stream_analyzer.types import AudioBlock, Level, Status
@@ -27,9 +24,9 @@ from tests.support.described import osc_tags, schema_of
 from tests.support.desk import listening
 from tests.support.fakes import drum_loop
 from tests.support.mosquitto import Mosquitto, kept, says, text, why_not
+from tests.support.running import running
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from stream_analyzer.analysis.head import Step
@@ -88,28 +85,6 @@ class Loop:
         await asyncio.Event().wait()
 
 
-@asynccontextmanager
-async def running(**sinks: Any) -> AsyncIterator[str]:
-    """Run the whole pipeline with the toy head alone; give its address."""
-    address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(
-        pipeline.run(
-            Loop(),
-            [ToyHead()],
-            channel=None,
-            serving=Serving("127.0.0.1", 0),
-            announce=address.set_result,
-            write_line=None,
-            **sinks,
-        )
-    )
-    try:
-        yield (await address).removeprefix("http://")
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
 async def messages(url: str, kind: str) -> dict[str, dict[str, Any]]:
     """Return the messages up to the first of a kind, by type."""
     found: dict[str, dict[str, Any]] = {}
@@ -121,11 +96,11 @@ async def messages(url: str, kind: str) -> dict[str, dict[str, Any]]:
 
 
 async def test_on_websocket_and_metrics() -> None:
-    async with running() as address:
-        found = await messages(f"ws://{address}ws?types=mood,status", "mood")
+    async with running(Loop(), [ToyHead()]) as address:
+        found = await messages(f"ws://{address}/ws?types=mood,status", "mood")
         assert found["hello"]["data"]["types"] == ["mood", "level", "status", "spectrum", "summary"]
         jsonschema.validate(found["mood"]["data"], schema_of(Mood))
-        metrics = await asyncio.to_thread(lambda: urlopen(f"http://{address}metrics").read().decode())
+        metrics = await asyncio.to_thread(lambda: urlopen(f"http://{address}/metrics").read().decode())
         assert 'stream_analyzer_messages_total{type="mood"}' in metrics
 
 
@@ -141,7 +116,7 @@ async def test_on_mqtt_and_in_home_assistant(tmp_path: Path) -> None:
             password="",
             events=(Mood, Level, Status),
         )
-        async with broker.subscriber() as subscriber, running(mqtt=sink):
+        async with broker.subscriber() as subscriber, running(Loop(), [ToyHead()], mqtt=sink):
             at = await subscriber.until(says("v1/mood"))
             mood = json.loads(text(subscriber.messages[at - 1]))
             retained = await kept(broker)
@@ -153,7 +128,7 @@ async def test_on_mqtt_and_in_home_assistant(tmp_path: Path) -> None:
 
 
 async def test_on_osc() -> None:
-    async with listening() as desk, running(osc=OscSink([OscReceiver("127.0.0.1", desk.port)])):
+    async with listening() as desk, running(Loop(), [ToyHead()], osc=OscSink([OscReceiver("127.0.0.1", desk.port)])):
         valence, state = await desk.until("mood")
         assert (0.0 < valence <= 1.0, state) == (True, "felt")
         assert len(await desk.until("valence")) == 1

@@ -11,7 +11,7 @@ from stream_analyzer.client.following import Gap, Lost, Received
 from stream_analyzer.client.subscriber import subscribe_blocking
 from stream_analyzer.errors import ConfigError
 from stream_analyzer.protocol.kinds import Hello
-from stream_analyzer.types import Genre, Level, Status, Tempo
+from stream_analyzer.types import Beat, Genre, Level, Status, Tempo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -43,7 +43,7 @@ class LiveLine:
             self._parts = {Lost: f"no connection: {event.reason}; next attempt in {event.retry_s:.0f} s"}
         elif isinstance(event, Hello):
             self._parts, self._time_s = {}, 0.0
-        elif isinstance(event, Tempo | Genre | Level | Status):
+        elif isinstance(event, Tempo | Beat | Genre | Level | Status):
             self._time_s = max(self._time_s, event.time_s)
             self._parts[type(event)] = _words(event)
 
@@ -55,7 +55,9 @@ class LiveLine:
 
     def __str__(self) -> str:
         """Return it without the clock."""
-        shown = "   ".join(self._parts[kind] for kind in (Lost, Tempo, Genre, Level, Status) if kind in self._parts)
+        shown = "   ".join(
+            self._parts[kind] for kind in (Lost, Tempo, Beat, Genre, Level, Status) if kind in self._parts
+        )
         # What a server says must not steer the terminal.
         return "".join(character if character.isprintable() else "?" for character in shown)
 
@@ -110,10 +112,13 @@ def _without_lost(stream: Iterable[Received], note: Callable[[str], None]) -> It
             note(f"no connection: {told}; trying again, Ctrl-C ends")
 
 
-def _words(event: Tempo | Genre | Level | Status) -> str:
+def _words(event: Tempo | Beat | Genre | Level | Status) -> str:
     match event:
         case Tempo():
-            return f"{event.bpm:5.1f} BPM {event.confidence:.0%} {event.state}{_ago(event.age_s)}"
+            bar = f", {event.beats_in_bar} beats a bar" if event.beats_in_bar else ""
+            return f"{event.bpm:5.1f} BPM {event.confidence:.0%} {event.state}{bar}{_ago(event.age_s)}"
+        case Beat():
+            return f"beat {event.number} of {event.beats_in_bar}" if event.number else "beat"
         case Genre():
             style = f" ({event.sub_genre.label})" if event.sub_genre else ""
             guess = "" if event.sure else ", a guess"

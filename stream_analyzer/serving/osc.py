@@ -1,7 +1,8 @@
 """Send the stream to a lighting desk or visuals by OSC: plain numbers and words, one UDP datagram a message.
 
 docs/protocol.md lists addresses and arguments. UDP tells nobody whether it arrives. Names are looked up again and
-again: they may be known later, and mean another address. The only user of python-osc.
+again: they may be known later, and mean another address. A desk knows no sample clock, so each beat is sent when it
+falls, as the one before foretold it. The only user of python-osc.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 from pythonosc.udp_client import SimpleUDPClient
 
 from stream_analyzer.kinds import described_fields, is_sure
+from stream_analyzer.protocol.clock import Beats
 from stream_analyzer.protocol.encode import wire_value
 from stream_analyzer.serving.hub import Newest
 from stream_analyzer.system.backoff import backoff_s
+from stream_analyzer.types import Beat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -60,19 +63,39 @@ class _Receiver:
 
     async def follow(self, hub: Hub) -> None:
         """Send what ``hub`` gives until it closes; while the name is unknown it goes nowhere, as a datagram may."""
-        with hub.subscribe(Newest()) as box:
-            found = await self._look_up()
-            looking = asyncio.create_task(self._keep_looking(found=found), name="look up OSC receiver")
-            try:
-                while messages := await box.take():
-                    for message in messages:
-                        if message.event is not None and self._client:
-                            self._send_all(self._client, message.event)
+        try:
+            with hub.subscribe(Newest()) as box:
+                found = await self._look_up()
+                async with asyncio.TaskGroup() as tasks:
+                    looking = tasks.create_task(self._keep_looking(found=found), name="look up OSC receiver")
+                    tasks.create_task(self._strike(hub), name="send OSC beats")
+                    while messages := await box.take():
+                        for message in messages:
+                            if message.event is not None and not isinstance(message.event, Beat):
+                                self._send_all(message.event)
+                        await asyncio.sleep(_PAUSE_S)
+                    looking.cancel()
+        finally:
+            if self._client:
+                self._client.close()
+
+    async def _strike(self, hub: Hub) -> None:
+        """Send each beat when it falls, whatever else is sent and however seldom."""
+        beats, loop = Beats(), asyncio.get_running_loop()
+        with hub.subscribe(Newest("hello", "beat", "level", "status")) as box:
+            while True:
+                try:
+                    async with asyncio.timeout_at(beats.due_s):
+                        messages = await box.take()
+                except TimeoutError:
+                    due = [beats.strike()]
+                else:
+                    if not messages:
+                        return
+                    due = [beats.hear(message.event, loop.time()) for message in messages if message.event]
+                for beat in filter(None, due):
+                    self._send_all(beat)
                     await asyncio.sleep(_PAUSE_S)
-            finally:
-                looking.cancel()
-                if self._client:
-                    self._client.close()
 
     async def _keep_looking(self, *, found: bool) -> None:
         """Look for a name until it is known, and then whether it means another address."""
@@ -101,12 +124,14 @@ class _Receiver:
                 before.close()
                 logger.warning("OSC receiver %s is at %s now", self._receiver, host)
 
-    def _send_all(self, client: SimpleUDPClient, event: Event) -> None:
+    def _send_all(self, event: Event) -> None:
+        if not self._client:
+            return
         for address, arguments in osc_messages(event):
             if not self._receiver.pattern:
-                self._send(client, f"{PREFIX}/{address}", arguments)
+                self._send(self._client, f"{PREFIX}/{address}", arguments)
             elif address == _MAPPED:
-                self._send(client, self._receiver.pattern, (self._receiver.place(float(arguments[0])),))
+                self._send(self._client, self._receiver.pattern, (self._receiver.place(float(arguments[0])),))
 
     def _send(self, client: SimpleUDPClient, address: str, arguments: Arguments) -> None:
         try:

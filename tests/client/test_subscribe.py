@@ -15,7 +15,7 @@ import pytest
 
 from stream_analyzer.client.following import Gap, Lost, Received
 from stream_analyzer.client.live_line import LiveLine, write_messages
-from stream_analyzer.types import Genre, Level, Score, Status, Tempo
+from stream_analyzer.types import Beat, Genre, Level, Score, Status, Tempo
 from tests.support.one_command import Command, plain_command
 from tests.support.real_process import COMMAND, ROOT, environment, free_port, serve
 
@@ -189,6 +189,15 @@ def test_the_line_says_what_is_known() -> None:
     assert "   no genre 10%, not music   " in str(line)
     line.update(Lost("connection refused", 3.2))
     assert str(line) == "no connection: connection refused; next attempt in 3 s"
+
+
+def test_beats_and_the_bar_are_in_the_line() -> None:
+    line = LiveLine()
+    line.update(Tempo(1.0, 92.04, 0.83, "locked", 0.0, (), beats_in_bar=3))
+    line.update(Beat(1.1, 1.06, 2, 3, 0.9, 1.7, 92.04))
+    assert str(line) == " 92.0 BPM 83% locked, 3 beats a bar   beat 2 of 3"
+    line.update(Beat(1.8, 1.7, None, None, 0.9, 2.3, 92.04))
+    assert str(line).endswith("   beat")
 
 
 def test_the_demo_is_no_live_sound_on_the_line_either() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -22,6 +23,8 @@ from stream_analyzer.serving.mqtt.discovery import discovery
 from stream_analyzer.settings.config import Settings
 from tests.support import chromium, mosquitto, node
 from tests.support.real_process import ROOT, environment, free_port, serve
+from tests.support.running import BeatingHead, Metronome
+from tests.support.running import running as running_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,6 +98,13 @@ def test_python(name: str, says: list[str]) -> None:
         running(sys.executable, "-", stdin=example(name, {HERE: service.address})) as process,
     ):
         until_says(process, *says)
+
+
+async def test_flash() -> None:
+    async with running_pipeline(Metronome(), [BeatingHead()]) as address:
+        with running(sys.executable, "-", stdin=example("flash.py", {HERE: address})) as process:
+            await asyncio.to_thread(until_says, process, r"^\*$")
+            await asyncio.to_thread(until_says, process, r"^\*\*\* ONE \*\*\*$")
 
 
 def test_set_list_tells_a_loss_and_goes_on() -> None:

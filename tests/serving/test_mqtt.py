@@ -78,8 +78,8 @@ async def test_the_spectrum_is_for_the_page_alone(broker: Mosquitto) -> None:
 
 @pytest.mark.parametrize("also", [(), ("beat",)], ids=["not asked for", "asked for"])
 async def test_beats_are_published_only_where_they_are_asked_for(broker: Mosquitto, also: tuple[str, ...]) -> None:
-    more = {"discovery_prefix": "homeassistant", "also": also}
-    async with broker.subscriber() as subscriber, following(broker.port, **more) as (analyzer, _):
+    homes = following(broker.port, discovery_prefix="homeassistant", also=also)
+    async with broker.subscriber() as subscriber, homes as (analyzer, _):
         await is_up(subscriber)
         beat = analyzer.publish(Beat(1.0, 0.95, 1, 4, 0.9, 1.45, 120.0))
         analyzer.publish(STATUS)

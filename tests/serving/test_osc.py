@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import re
 import socket
 import struct
@@ -22,7 +23,7 @@ from stream_analyzer.serving.hub import Hub
 from stream_analyzer.serving.osc import PREFIX, OscSink
 from stream_analyzer.settings.config import load_settings
 from stream_analyzer.system.address import OscReceiver
-from stream_analyzer.types import EVENTS, Genre, Level, Score, Spectrum, Status, Tempo
+from stream_analyzer.types import EVENTS, Beat, Genre, Level, Score, Spectrum, Status, Tempo
 from tests.support.described import osc_tags
 from tests.support.desk import listening
 from tests.support.real_process import serve
@@ -74,6 +75,62 @@ async def test_a_tempo_that_is_no_more_than_a_guess_moves_no_fader() -> None:
         hub.publish(encoder.encode(Genre(2.0, None, 0.0, "not_music", 0.0, 0.1, ())))
         assert await desk.until("genre") == ["", 0.0, "not_music", 0.0, ""]
         assert "bpm" not in dict(desk.came)
+
+
+def beat(at_s: float, number: int | None, *, period_s: float = 0.5) -> Beat:
+    """Return a beat at ``at_s``, as it comes with the step of sound that ends then or a little later."""
+    time_s = math.ceil(10.0 * at_s - 1e-9) / 10.0
+    return Beat(time_s, at_s, number, number and 4, 0.9, at_s + period_s, 60.0 / period_s)
+
+
+async def test_a_beat_is_sent_when_it_was_foretold_to_fall() -> None:
+    async with listening() as desk, sending(desk.port) as (hub, encoder):
+        hub.publish(encoder.encode(STATUS))
+        await desk.until("status")  # the sink is there
+        hub.publish(encoder.encode(beat(1.0, 4)))
+        assert await desk.until("beat") == [4, 4, f32(0.9), 120.0]
+        assert await desk.until("beat", nth=1) == [1, 4, f32(0.9), 120.0], "no message has told of it yet"
+        hub.publish(encoder.encode(beat(1.5, 1, period_s=60.0)))  # now one has
+        hub.publish(encoder.encode(STATUS))
+        await desk.until("status", nth=1)
+        hub.publish(encoder.encode(beat(99.0, None)))  # not the one that was foretold
+        assert await desk.until("beat", nth=2) == [0, 0, f32(0.9), 120.0]
+
+
+async def test_beats_do_not_wait_for_the_pace_of_other_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(osc, "_PAUSE_S", 1.0)
+    async with listening() as desk, sending(desk.port) as (hub, encoder):
+        hub.publish(encoder.encode(TEMPO))
+        await desk.until("bpm")
+        for event in (TEMPO, GENRE, beat(1.0, 1, period_s=60.0)):
+            hub.publish(encoder.encode(event))
+        await desk.until("genre")
+    assert [address for address, _ in desk.came] == ["tempo", "bpm", "beat", "tempo", "bpm", "genre"]
+
+
+async def test_of_a_file_that_is_analysed_at_once_beats_come_at_a_pace_that_a_desk_can_follow() -> None:
+    async with listening() as desk, sending(desk.port) as (hub, encoder):
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        for i in range(1, 400):
+            hub.publish(encoder.encode(beat(i * 0.5, None)))
+            await asyncio.sleep(0.001)
+        hub.publish(encoder.encode(STATUS))
+        await desk.until("status")
+        count = [address for address, _ in desk.came].count("beat")
+        assert 3 <= count <= (loop.time() - begun) / 0.05 + 2
+
+
+async def test_a_receiver_with_an_address_of_its_own_gets_no_beats() -> None:
+    async with listening() as desk, listening() as own:
+        async with sending(desk.port, "127.0.0.1", OscReceiver("127.0.0.1", own.port, "/tempo")) as (hub, encoder):
+            hub.publish(encoder.encode(TEMPO))
+            await own.until("/tempo")
+            hub.publish(encoder.encode(beat(1.0, 1, period_s=60.0)))
+            await desk.until("beat")
+            hub.publish(encoder.encode(TEMPO))
+            await own.until("/tempo", nth=1)
+        assert [address for address, _ in own.came] == ["/tempo", "/tempo"]
 
 
 async def test_a_flood_becomes_the_newest_at_a_pace_that_a_desk_can_follow() -> None:

@@ -29,13 +29,13 @@ class Desk:
         self.came.append((address.removeprefix(f"{PREFIX}/"), list(arguments)))
         self._changed.set()
 
-    async def until(self, address: str) -> list[Any]:
-        """Return the arguments of the first message to an address."""
+    async def until(self, address: str, *, nth: int = 0) -> list[Any]:
+        """Return the arguments of the first message to an address, or of the ``nth`` after it."""
         async with asyncio.timeout(30.0):
-            while not any(address == found for found, _ in self.came):
+            while len(found := [arguments for there, arguments in self.came if there == address]) <= nth:
                 self._changed.clear()
                 await self._changed.wait()
-        return next(arguments for found, arguments in self.came if found == address)
+        return found[nth]
 
 
 @asynccontextmanager
