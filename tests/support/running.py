@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stream_analyzer.sound.queue import BlockQueue
     from stream_analyzer.sound.source import AudioSource
 
-RATE_HZ = 22_050
+RATE_HZ = 44_100
 BLOCK_S = 0.05
 PERIOD_S = 0.5
 
