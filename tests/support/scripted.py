@@ -33,6 +33,7 @@ HELLO: dict[str, Any] = {
         {"name": "genre-mel-cnn", "version": "1.2.0", "task": "genre", "window_s": 10.0, "first_s": 3.2},
     ],
 }
+BEATING: dict[str, Any] = HELLO | {"types": ["tempo", "beat", "genre", "level", "status", "spectrum", "summary"]}
 TEMPO: dict[str, Any] = {
     "bpm": 127.94,
     "confidence": 0.83,
@@ -153,6 +154,10 @@ class Scripted:
     def send_raw(self, payload: str | bytes) -> None:
         """Send a frame as it is."""
         self._sockets[-1].send(payload)
+
+    def hang_up(self) -> None:
+        """Close the line, as an analyzer does that ends."""
+        self._sockets[-1].close()
 
     def send_all(self) -> None:
         """Send one of each kind, as while music plays."""

@@ -11,7 +11,7 @@ import pytest
 from tests.support import chromium, pictures
 from tests.support.reading import probe, text, until, until_situation
 from tests.support.real_process import ROOT, serve
-from tests.support.scripted import GENRE, TEMPO, Scripted, set_so_far, status
+from tests.support.scripted import BEATING, GENRE, TEMPO, Scripted, set_so_far, status
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -248,6 +248,7 @@ def test_axe_finds_nothing(page: Page, scheme: Any, view: str) -> None:
     analyzer = Scripted(page, history=set_so_far(1500), start_s=1500.0)
     analyzer.open(view)
     page.evaluate(AXE.read_text())
+    analyzer.send("hello", BEATING)
     analyzer.send_all()
     for key in ("live", "silent", "device_lost"):
         analyzer.send("status", status(key))

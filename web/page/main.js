@@ -11,6 +11,7 @@
 import { ratioOf, withRatio } from "./address.js";
 import { frequencyAxis, secondsFor, timeAxis, windows } from "./axes.js";
 import { Follower, Stream, TYPES } from "../client/client.js";
+import { BeatLamp } from "./beat.js";
 import { Details } from "./details.js";
 import { byId } from "./elements.js";
 import { Meter } from "./meter.js";
@@ -48,6 +49,7 @@ const set = new SetSoFar();
 const meter = new Meter(byId("meter-cover"), byId("meter-peak"));
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const lamp = new BeatLamp(calm);
 /** @type {SpectrumScale} */
 let scale = { low_hz: 0, high_hz: 11_025, floor_db: -60, ceil_db: 40, bands: 128, columns_per_s: 50 };
 let spectrum = newSpectrum();
@@ -79,7 +81,7 @@ async function recall() {
     const asked = performance.now();
     const answer = await fetch("timeline");
     const trip_s = (performance.now() - asked) / 1000;
-    wire_s = wire_s ? Math.min(wire_s, trip_s / 2) : trip_s / 2;
+    lamp.trip_s = wire_s = wire_s ? Math.min(wire_s, trip_s / 2) : trip_s / 2;
     const timeline = answer.ok ? decodeTimeline(await answer.json()) : null;
     if (timeline) dispatch({ kind: "timeline", ...timeline });
   } catch (error) {
@@ -138,7 +140,10 @@ function draw(now) {
 const follower = new Follower({ resume: false }); // what was meanwhile is told by /timeline
 const stream = new Stream(new URL("ws", location.href).href, {
   open: () => dispatch({ kind: "open", at: performance.now() }),
-  lost: (wait_s, _reason, code) => dispatch({ kind: "lost", at: performance.now(), wait_s, code }),
+  lost: (wait_s, _reason, code) => {
+    lamp.stop();
+    dispatch({ kind: "lost", at: performance.now(), wait_s, code });
+  },
   message: (message) => {
     for (const event of follower.follow(message)) receive(event);
   },
@@ -151,6 +156,7 @@ function receive(event) {
     dispatch({ kind: "gap", missed: event.data.missed ?? 0 });
     return;
   }
+  lamp.hear(event);
   if (event.type === "spectrum") spectrum.push(event);
   dispatch({ kind: "message", at: performance.now(), message: event });
 }

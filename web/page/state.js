@@ -4,7 +4,7 @@
  * `now` and `at` are milliseconds of the browser's clock and only ever measure ages.
  */
 
-/** @import {Genre, Hello, Level, Message, Silence, Status, Tempo} from "../client/protocol.js" */
+/** @import {Beat, Genre, Hello, Level, Message, Silence, Status, Tempo} from "../client/protocol.js" */
 /** @import {Row} from "./timeline.js" */
 
 import { join, prolong } from "./timeline.js";
@@ -26,6 +26,7 @@ import { join, prolong } from "./timeline.js";
  * @property {number} skipped messages that this page was too slow to be sent
  * @property {Hello | null} hello
  * @property {Received<Tempo> | null} tempo
+ * @property {Received<Beat> | null} beat
  * @property {Received<Genre> | null} genre
  * @property {Received<Level> | null} level
  * @property {Received<Status> | null} status
@@ -65,6 +66,7 @@ export const INITIAL = Object.freeze({
   skipped: 0,
   hello: null,
   tempo: null,
+  beat: null,
   genre: null,
   level: null,
   status: null,
@@ -126,6 +128,7 @@ function value(state, message, at) {
     case "status":
       return { status: { data: message.data, at } };
     case "beat":
+      return { beat: { data: message.data, at } };
     case "spectrum":
     case "summary":
       return {};

@@ -129,6 +129,9 @@ export const percent = (part) => `${Math.round(100 * part)}\u00a0%`;
 /** @param {number} part 0..1 */
 export const sure = (part) => `${percent(part)} sure`;
 
+/** @param {number} beats */
+export const bar = (beats) => `${beats} beats a bar`;
+
 /** @param {number} seconds */
 export function age(seconds) {
   if (seconds < 1) return "heard just now";
@@ -246,6 +249,11 @@ export const DETAILS = [
     term: "Locked, half or double, holding, unsteady, searching",
     sentence: "Locked follows a steady beat. Half or double: the beat is sure, its count is not. Holding keeps the last sure number through a break. Unsteady means the beat wavers. Searching has found none yet.",
     value: ({ tempo }) => (tempo ? TEMPO_STATES[tempo.data.state] : NONE),
+  },
+  {
+    term: "Beat and bar",
+    sentence: "The lamp lights when a beat is heard, more on the first of a bar, and the surer the brighter; each beat foretells the next. The number counts the beats of the bar, as heard, not halved or doubled. Where the screen shall not move, the number alone changes.",
+    value: ({ beat }) => (beat ? (beat.data.beats_in_bar ? `${bar(beat.data.beats_in_bar)}, ${sure(beat.data.confidence)}` : sure(beat.data.confidence)) : NONE),
   },
   {
     term: "Genre",

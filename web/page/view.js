@@ -161,6 +161,7 @@ export class View {
     this.#dial.show(known ? shown : null, ratio === 1 ? alternatives : [...alternatives, { bpm: heard, salience: 1 }]);
     write("bpm", known ? `${strings.bpm(shown)} BPM` : strings.UNSURE);
     write("tempo-confidence", known ? strings.sure(tempo.confidence) : "");
+    write("tempo-bar", known && tempo.beats_in_bar ? strings.bar(tempo.beats_in_bar) : "");
     write("choice", known && ratio !== 1 ? strings.choice(ratio, heard) : "");
     byId("tempo").classList.toggle("chosen", ratio !== 1);
     const offered = new Map(CHOICES.map((one) => [one, heard * one]));
