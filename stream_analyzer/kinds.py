@@ -2,7 +2,7 @@
 
 An event is a `record` with a `KIND` and fields made by `described`. Encoding, decoding, MQTT, OSC, Home
 Assistant, `/metrics`, the timeline and the checks of schema and documentation all read these descriptions; none of them
-knows a kind by name. No numpy: subscribers read it too.
+knows a kind by name, but for OSC, which sends beats when they fall. No numpy: subscribers read it too.
 """
 
 from __future__ import annotations

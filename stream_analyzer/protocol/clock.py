@@ -9,14 +9,9 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from stream_analyzer.protocol.kinds import Hello
 from stream_analyzer.types import Beat, Status
-
-if TYPE_CHECKING:
-    from stream_analyzer.client.following import Gap, Lost
-    from stream_analyzer.protocol.encode import Event
 
 _STEP_S = 0.1
 _LOOKS_BACK_S = 3.0
@@ -36,8 +31,8 @@ class SampleClock:
         self._leads: deque[tuple[float, float]] = deque()
         self._step_s, self._latency_s = _STEP_S, 0.0
 
-    def hear(self, event: Event | Gap | Lost, now_s: float) -> None:
-        """Take note of an event that came at ``now_s``."""
+    def hear(self, event: object, now_s: float) -> None:
+        """Take note of an event that came at ``now_s``, of whatever kind."""
         if isinstance(event, Hello):  # it may begin a session, and with it another sample clock
             self._leads.clear()
             self._step_s = event.latency_s.get("level", _STEP_S)
@@ -74,7 +69,7 @@ class Beats:
         self._expected: Beat | None = None
         self._struck_s = -math.inf
 
-    def hear(self, event: Event, now_s: float) -> Beat | None:
+    def hear(self, event: object, now_s: float) -> Beat | None:
         """Take note of an event that came at ``now_s``; return a beat to strike at once."""
         self._clock.hear(event, now_s)
         if not isinstance(event, Beat):
