@@ -25,9 +25,10 @@ PERIOD_S = 0.5
 
 
 class Metronome:
-    """A source that plays four-four at 120 BPM as it would sound, for ever."""
+    """A source that plays four-four at 120 BPM as it would sound. State: when it began, on the loop's clock."""
 
     live = True
+    begun_s = 0.0
 
     def open(self) -> SourceInfo:
         """Name it."""
@@ -37,11 +38,11 @@ class Metronome:
         """Play it."""
         bar = drum_loop(4 * PERIOD_S, rate_hz=RATE_HZ)
         size, loop = round(BLOCK_S * RATE_HZ), asyncio.get_running_loop()
-        begun_s, played = loop.time(), 0
+        self.begun_s, played = loop.time(), 0
         while True:
             block = bar[played % len(bar) :][:size]
             played += len(block)
-            await asyncio.sleep(begun_s + played / RATE_HZ - loop.time())
+            await asyncio.sleep(self.begun_s + played / RATE_HZ - loop.time())
             queue.put(AudioBlock(block, RATE_HZ))
 
 
