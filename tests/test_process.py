@@ -31,7 +31,8 @@ def lines(text: str) -> list[dict[str, Any]]:
 
 def rows(messages: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     keys = {
-        "tempo": ("bpm", "confidence", "state"),
+        "tempo": ("bpm", "confidence", "state", "beats_in_bar"),
+        "beat": ("beat_s", "number", "beats_in_bar", "confidence", "bpm"),
         "genre": ("label", "confidence", "state", "sub_genre", "second", "sure"),
     }[kind]
     return [{"time_s": m["time_s"], **{key: m["data"][key] for key in keys}} for m in messages if m["type"] == kind]
@@ -48,9 +49,12 @@ def test_demo_gives_one_result_live_and_offline(validate: Callable[[dict[str, An
     assert messages[-1]["type"] == "summary"
     assert [m["seq"] for m in messages] == sorted({m["seq"] for m in messages})
     assert {key: result[key] for key in messages[-1]["data"]} == messages[-1]["data"]
-    for kind in ("tempo", "genre"):
-        assert rows(messages, kind) == result["timeline"][kind]
-        assert len(result["timeline"][kind]) > 60
+    assert (
+        {"tempo", "genre"} <= set(result["timeline"]) == {"tempo", "beat", "genre"} & set(messages[0]["data"]["types"])
+    )
+    for kind, found in result["timeline"].items():
+        assert rows(messages, kind) == found
+        assert len(found) > 60
 
 
 def test_the_demo_is_marked_in_every_message_and_other_sound_is_not(song: Path) -> None:
