@@ -99,7 +99,8 @@ def _genre_rows(report: dict[str, Any], split: str) -> Iterator[dict[str, Any]]:
             for over in ("by_song", "over_genres"):
                 what = f"{name}, {over}".replace("_", " ")
                 yield _row(source, split, n, what, part[name][over], part[name][f"{over}_95"])
-        yield _row(source, split, n, "calibration error of the label shown", part["ece"])
+        yield _row(source, split, n, "calibration error of the label shown", part["ece"], part["ece_95"])
+        yield _row(source, split, n, "the same, if every probability were true", part["ece_honest"])
     for name, part in report.items():
         if name.startswith("not music"):
             share = part["never_confident"]

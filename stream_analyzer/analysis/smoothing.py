@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stream_analyzer.analysis.probability import softmax
+
 if TYPE_CHECKING:
     from stream_analyzer.types import F32, F64
+
+PATIENCE = 5.0
+APART = 0.3
 
 
 class RollingMean:
@@ -61,6 +66,40 @@ class RollingMean:
     def _keep(self, _vector: F32 | F64, *, elapsed_s: float) -> float:
         """Return the share of the past that still counts when a vector comes."""
         return math.exp(-elapsed_s / self._time_constant_s)
+
+
+class PatientMean(RollingMean):
+    """Mean of logits that remembers long, but begins again with what was heard of late where the two disagree.
+
+    A long memory names the genre of one track best; it has to end with the track. State: the slow mean and a quick one.
+    """
+
+    def __init__(self, *, time_constant_s: float, labels: int, temperature: float) -> None:
+        """Let the quick mean forget in ``time_constant_s``, the slow one `PATIENCE` times slower.
+
+        They disagree where the probabilities of the first ``labels`` logits at ``temperature`` part by more than
+        `APART`: half the sum of absolute differences.
+        """
+        self._quick = RollingMean(time_constant_s=time_constant_s)
+        self._labels, self._temperature = labels, temperature
+        super().__init__(time_constant_s=PATIENCE * time_constant_s)
+
+    def reset(self) -> None:
+        """Forget everything; equal to a new object."""
+        self._quick.reset()
+        super().reset()
+
+    def update(self, vector: F32 | F64, *, time_s: float) -> F64:
+        """Take the logits of ``time_s`` [labels or more], return their mean."""
+        quick = self._quick.update(vector, time_s=time_s)
+        slow = super().update(vector, time_s=time_s)
+        if 0.5 * np.abs(self._probabilities(quick) - self._probabilities(slow)).sum() <= APART:
+            return slow
+        super().reset()
+        return super().update(quick, time_s=time_s)
+
+    def _probabilities(self, logits: F64) -> F64:
+        return softmax(logits[: self._labels], temperature=self._temperature)
 
 
 class HeldLabel:

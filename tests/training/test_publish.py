@@ -20,7 +20,14 @@ SHOWN = {"by_song": 0.5, "by_song_95": [0.25, 0.75], "over_genres": 0.4, "over_g
 NAMES = ("shown_at_end", "shown_after_10_s", "shown_over_time", "first_two", "among_known")
 GENRE_REPORT = {
     "as shown": {
-        "radio2": {"n": 8, "songs": 2, "ece": 0.05, **dict.fromkeys(NAMES, SHOWN)},
+        "radio2": {
+            "n": 8,
+            "songs": 2,
+            "ece": 0.05,
+            "ece_95": [0.02, 0.09],
+            "ece_honest": 0.03,
+            **dict.fromkeys(NAMES, SHOWN),
+        },
         "average": {"shown_at_end_by_song": 0.5},
     },
     "not music, held out": {"n": 40, "never_confident": 0.95},
@@ -55,6 +62,8 @@ def test_scores_go_into_manifest_and_card(tmp_path: Path, task: str, report: dic
         "tempo": "| songs | valid | 10 | rmse_bpm, after 10 s | 21.000 | - |",
     }
     assert wanted[task] in card
+    if task == "genre":
+        assert "| calibration error of the label shown | 0.050 | 0.020 - 0.090 |" in card
 
 
 def test_a_card_states_the_window_that_is_heard() -> None:

@@ -14,7 +14,7 @@ from stream_analyzer.types import Genre, Score
 from tests.support.fakes import fake_model
 from training.data.listening import Sound, load_process, read_sound
 from training.data.songs import Song, find_label, list_songs, song_of
-from training.genre.shown import Shown, counts, over_songs, score, see
+from training.genre.shown import Shown, calibration, counts, over_songs, score, see
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +66,28 @@ def test_scores_of_what_was_shown() -> None:
     assert (found["named"], found["named_right"]) == (0.5, 1.0)
     assert found["recall"] == {"Jazz": "0 of 1", "Rock": "1 of 1"}
     assert found["log_loss"] == pytest.approx(-(np.log(0.6) + np.log(0.4)) / 2)
+
+
+def test_the_calibration_error_of_few_clips_is_never_near_nothing() -> None:
+    rng = np.random.default_rng(1)
+
+    def honest(count: int) -> dict[str, Any]:
+        chances = rng.uniform(0.3, 1.0, count)
+        clips = [clip(f"{i}", "Rock" if rng.random() < p else "Electronic", "Rock", p=p) for i, p in enumerate(chances)]
+        return calibration(clips)
+
+    few, many = honest(30), honest(2000)
+    assert few["ece_honest"] > 0.1
+    assert many["ece_honest"] < 0.03
+    assert few["ece"] < few["ece_honest_95"]
+    assert many["ece"] < many["ece_honest_95"] < 0.04
+
+
+def test_a_model_too_sure_of_itself_is_told_from_an_honest_one() -> None:
+    found = calibration([clip(f"{i}", "Rock" if i % 2 else "Jazz", "Rock", p=0.9) for i in range(100)])
+    assert found["ece"] == pytest.approx(0.4)
+    assert found["ece_95"][0] < 0.4 < found["ece_95"][1]
+    assert found["ece_honest_95"] < 0.1
 
 
 def test_a_listener_sees_the_label_after_ten_seconds_and_at_the_end() -> None:

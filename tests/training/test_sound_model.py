@@ -10,7 +10,6 @@ from training.genre import equal
 from training.genre.collection import LABELS
 from training.genre.head import Linear
 from training.genre.musicnn import BANDS, FRAMES, build, compact
-from training.genre.sound_judge import shown
 from training.genre.sound_model import Int8Model, Music, assemble, features_of, to_int8
 from training.genre.sound_pictures import RATE_HZ, WINDOW_SAMPLES, changed, pictures
 from training.genre.student import Lesson, StudentConfig, teach
@@ -87,10 +86,3 @@ def test_variants_repeat_and_differ_by_clip() -> None:
 def test_clips_of_one_song_share_its_name() -> None:
     assert song_of("genrewave_songs/pop_Saw_c0_f58294.ogg") == song_of("genrewave_songs/pop_Saw_c4_f58294.ogg")
     assert song_of("gtzan/blues.00001.ogg") != song_of("gtzan/blues.00002.ogg")
-
-
-def test_shown_means_stay_within_a_clip() -> None:
-    clip, means = shown(np.array([0, 0, 0, 1, 1]), np.arange(5.0)[:, None] * np.ones(2))
-
-    np.testing.assert_array_equal(clip, [0, 0, 1])
-    np.testing.assert_allclose(means[:, 0], [0.5, 1.5, 3.5])

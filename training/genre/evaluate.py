@@ -44,7 +44,7 @@ def _as_shown(folder: Path, hear: Hear, *, data: Path, split: str, through: Path
         found = shown.evaluate(folder, hear, data=data, split=split, through=through)
     except ConfigError:  # data without sounds: there may be features
         return {}
-    left_out = [name for name in found if name.endswith(", left out")]
+    left_out = [name for name in found if name.endswith(shown.LEFT_OUT)]
     averages = {"average": shown.average(found, AVERAGED)}
     if left_out:
         averages["average, left out"] = shown.average(found, left_out)

@@ -14,7 +14,7 @@ from stream_analyzer.analysis.genre.output import GenreOutput
 from stream_analyzer.analysis.manifest import load_manifest
 from training.genre.hearing import hearing
 from training.genre.scores import ECE_BINS, calibration_error, reliability
-from training.genre.shown import listen, posteriors
+from training.genre.shown import LEFT_OUT, listen, posteriors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,8 +29,8 @@ def draw(sources: Sources) -> Iterator[tuple[str, Figure]]:
     """Yield name and content of each picture: of left-out sources where there are heads for that, else of ``split``."""
     with hearing(sources.model) as hear:
         heard = listen(sources.model, hear, data=sources.data, split=sources.split)
-    left_out = any(name.endswith("left out") for name in heard)
-    clips = [clip for name, (own, _) in heard.items() if name.endswith("left out") or not left_out for clip in own]
+    left_out = any(name.endswith(LEFT_OUT) for name in heard)
+    clips = [clip for name, (own, _) in heard.items() if name.endswith(LEFT_OUT) or not left_out for clip in own]
     labels = GenreOutput.of(load_manifest(sources.model)).labels
     yield "confusion", confusion(clips, labels)
     yield "reliability", reliability_diagram(clips)

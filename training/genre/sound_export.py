@@ -1,6 +1,6 @@
 """Make a model folder of a run of `training.genre.sound`: manifest, golden window and card beside the int8 file.
 
-    python -m training.genre.sound_export runs/genre_sound --version 2.0 --out models/genre
+    python -m training.genre.sound_export runs/genre_sound --data ../shared/data --out models/genre
 
 The heads that a source did not teach go to `training/genre/left_out/`, where the scorer finds them.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -24,12 +25,15 @@ from stream_analyzer.analysis.model import TfliteModel
 from training.genre.collection import JUDGED
 from training.genre.hearing import LEFT_OUT
 from training.genre.sound import LEFT_OUT_FILE, MODEL_FILE
+from training.genre.sound_calibration import calibrate, listen
 from training.publish import commit, write_card
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stream_analyzer.types import F32
+
+log = logging.getLogger(__name__)
 
 STRIDE = 63  # frames: about a second
 TIME_CONSTANT_S = 4.0
@@ -62,12 +66,11 @@ def golden_window() -> F32:
     return picture(StreamingLogMel(PICTURE_SPEC).push(sound.astype(np.float32)))
 
 
-def export(run: Path, *, version: str, out: Path) -> ModelManifest:
-    """Write the four files of a model folder from the run's; return the manifest."""
+def export(run: Path, *, version: str, out: Path, data: Path) -> ModelManifest:
+    """Write the four files of a model folder from the run's, calibrated on sounds in ``data``; return its manifest."""
     facts = json.loads((run / "facts.json").read_text(encoding="utf-8"))
     out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(run / MODEL_FILE, out / MODEL_FILE)
-    calibration, music = facts["calibration"], facts["music"]
     manifest = ModelManifest(
         name="genre",
         version=version,
@@ -77,13 +80,7 @@ def export(run: Path, *, version: str, out: Path) -> ModelManifest:
         feature=PICTURE_SPEC,
         input=ModelInput(frames=PICTURE_FRAMES, every=1, stride=STRIDE, min_frames=PICTURE_FRAMES, values="picture"),
         output=GenreOutput(labels=tuple(facts["labels"])).to_dict(),
-        calibration=asdict(
-            Calibration(
-                temperature=calibration["temperature"],
-                music_threshold=music["threshold"],
-                confident=calibration["confident"],
-            )
-        ),
+        calibration=asdict(Calibration(temperature=1.0, music_threshold=facts["music"]["threshold"])),
         time_constant_s=TIME_CONSTANT_S,
         metrics=_quantized(facts["int8"]),
         training={
@@ -96,10 +93,20 @@ def export(run: Path, *, version: str, out: Path) -> ModelManifest:
     )
     (out / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
     _export_left_out(run, manifest)
+    manifest = _calibrated(manifest, out, data)
+    (out / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
     window = golden_window()
     np.savez_compressed(out / "golden.npz", window=window, logits=TfliteModel(out).run(window))
     write_card(out, task="genre")
     return manifest
+
+
+def _calibrated(manifest: ModelManifest, out: Path, data: Path) -> ModelManifest:
+    """Return the manifest with the temperature and the threshold that what is shown by left-out heads gives."""
+    found = calibrate(listen(out, data), manifest)
+    log.info("calibrated: %s", found)
+    own = {name: found[name] for name in ("temperature", "confident")}
+    return replace(manifest, calibration=manifest.calibration | own)
 
 
 def _export_left_out(run: Path, manifest: ModelManifest) -> None:
@@ -128,9 +135,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m training.genre.sound_export", description=__doc__.split("\n\n")[0])
     parser.add_argument("run", type=Path, help="folder that training.genre.sound left")
     parser.add_argument("--out", type=Path, default=Path("models/genre"), help="model folder (%(default)s)")
-    parser.add_argument("--version", default="2.0", help="version that the manifest states")
+    parser.add_argument("--version", default="2.1", help="version that the manifest states")
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with sounds (%(default)s)")
     options = parser.parse_args(arguments)
-    manifest = export(options.run, version=options.version, out=options.out)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    manifest = export(options.run, version=options.version, out=options.out, data=options.data)
     size_kib = (options.out / MODEL_FILE).stat().st_size / 1024.0
     print(f"{options.out}: version {manifest.version}, {size_kib:.0f} KiB, {manifest.sha256[:16]}")
 

@@ -16,9 +16,7 @@ from training.genre.sound_pictures import pictures, read_sound
 from training.genre.sound_scores import (
     Songs,
     average,
-    calibration_error,
     intervals,
-    log_softmax,
     score,
     songs_of,
 )
@@ -37,11 +35,8 @@ if TYPE_CHECKING:
     Indices = npt.NDArray[np.intp]
 
 OFFICIAL = ("gtzan", "fma_small")  # sources whose own valid clips never teach what is published
-SHOWN_WINDOWS = 2  # about as many windows as the service's mean over time holds
 MUSIC_HELD_BACK = 0.015
 LEAST_DEVIATION = 0.02
-EVEN = 0.5
-BAND = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +86,9 @@ def fit_without(source: str, heard: Heard, parts: Compact, config: HeadConfig) -
 
 
 def judge(heard: Heard, parts: Compact, *, head: HeadConfig, music_shrink: float) -> dict[str, Any]:
-    """Return scores of genres and of music, and the calibration that they give."""
+    """Return scores of genres and of music."""
     logits = left_out(heard, parts, head)
     facts: dict[str, Any] = {"genres": genre_scores(logits, heard.clips)}
-    facts["calibration"] = calibrate({name: logits[name]["clean"] for name in JUDGED}, heard.clips)
     facts["music"] = music_scores(heard, shrink=music_shrink)
     return facts
 
@@ -113,51 +107,6 @@ def genre_scores(logits: dict[str, dict[str, tuple[Indices, F64]]], clips: list[
         report[variant]["left out"] = asdict(average([scores[name] for name in JUDGED]))
         report[variant]["left out, interval"] = intervals([songs[name] for name in JUDGED])
     return report
-
-
-def shown(clip: Indices, logits: F64) -> tuple[Indices, F64]:
-    """Return the clip and the mean logits of every `SHOWN_WINDOWS` neighbouring windows of one clip."""
-    means = np.stack([logits[first : first + SHOWN_WINDOWS].mean(axis=0) for first in range(len(logits))])
-    whole = np.flatnonzero(clip[: len(clip) - SHOWN_WINDOWS + 1] == clip[SHOWN_WINDOWS - 1 :])
-    return clip[whole], means[whole]
-
-
-def calibrate(logits: dict[str, tuple[Indices, F64]], clips: list[Clip]) -> dict[str, float]:
-    """Return the temperature with the least log loss on left-out sources, its calibration error, and `confident`.
-
-    Every source counts the same, in it every song.
-    """
-    label = np.array([LABELS.index(clip.label) if clip.label else -1 for clip in clips])
-    song = np.array([clip.song for clip in clips])
-    rows, values, weights = [], [], []
-    for clip, found in logits.values():
-        places, means = shown(clip, found)
-        _, of_song, count = np.unique(song[places], return_inverse=True, return_counts=True)
-        rows.append(label[places])
-        values.append(means)
-        weights.append(1.0 / count[of_song] / len(count))
-    truth, means, weight = np.concatenate(rows), np.concatenate(values), np.concatenate(weights)
-    grid = np.exp(np.linspace(np.log(0.3), np.log(6.0), 121))
-    places = np.arange(len(truth))
-    losses = [-np.average(log_softmax(means / value)[places, truth], weights=weight) for value in grid]
-    best = float(grid[int(np.argmin(losses))])
-    posterior = np.exp(log_softmax(means / best))
-    right = posterior.argmax(axis=1) == truth
-    return {
-        "temperature": best,
-        "log_loss": float(min(losses)),
-        "error": calibration_error(posterior.max(axis=1), right, weights=weight),
-        "confident": _even_chance(posterior.max(axis=1), right, weight),
-    }
-
-
-def _even_chance(probability: F64, right: Flags, weight: F64) -> float:
-    """Return the least probability from which on a label shown at about that probability is likelier right than not."""
-    for least in np.arange(0.2, 0.9, 0.01):
-        near = (probability >= least) & (probability < least + BAND)
-        if near.any() and np.average(right[near], weights=weight[near]) >= EVEN:
-            return float(least)
-    return 0.9
 
 
 def fit_music(heard: Heard, *, shrink: float, clips: Flags | None = None, made: Flags | None = None) -> Music:

@@ -12,7 +12,7 @@ import numpy as np
 
 from stream_analyzer.analysis.genre.output import Calibration, GenreOutput
 from stream_analyzer.analysis.probability import logit, sigmoid, softmax
-from stream_analyzer.analysis.smoothing import HeldLabel, RollingMean
+from stream_analyzer.analysis.smoothing import HeldLabel, PatientMean, RollingMean
 from stream_analyzer.types import Genre, Score
 
 if TYPE_CHECKING:
@@ -23,6 +23,15 @@ SWITCH_MARGIN = 0.05
 CLOSE, APART = 0.6, 0.45  # a second label is named from so much of the first one's probability on, and down to
 EVEN = 0.5
 DOUBT = 1.0  # music that has begun ends so far (a logit) below the threshold where it begins
+
+
+def genre_memory(manifest: ModelManifest) -> PatientMean:
+    """Return the mean that is shown of a genre model's logits."""
+    return PatientMean(
+        time_constant_s=manifest.time_constant_s,
+        labels=len(GenreOutput.of(manifest).labels),
+        temperature=Calibration.of(manifest).temperature,
+    )
 
 
 class GenreTracker:
@@ -37,7 +46,7 @@ class GenreTracker:
         """Take labels, calibration and time constant from ``manifest``; training also tries other means and margins."""
         self._output, self._calibration = GenreOutput.of(manifest), Calibration.of(manifest)
         self._threshold = logit(self._calibration.music_threshold)
-        self._genre_mean = memory or RollingMean(time_constant_s=manifest.time_constant_s)
+        self._genre_mean = memory or genre_memory(manifest)
         self._music_mean = RollingMean(time_constant_s=manifest.time_constant_s)
         self._held = HeldLabel(margin=margin)
         self.reset()
