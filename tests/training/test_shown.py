@@ -76,11 +76,11 @@ def test_the_calibration_error_of_few_clips_is_never_near_nothing() -> None:
         clips = [clip(f"{i}", "Rock" if rng.random() < p else "Electronic", "Rock", p=p) for i, p in enumerate(chances)]
         return calibration(clips)
 
-    few, many = honest(30), honest(2000)
+    few, many = honest(30), honest(1000)
     assert few["ece_honest"] > 0.1
-    assert many["ece_honest"] < 0.03
+    assert many["ece_honest"] < 0.04
     assert few["ece"] < few["ece_honest_95"]
-    assert many["ece"] < many["ece_honest_95"] < 0.04
+    assert many["ece"] < many["ece_honest_95"] < 0.06
 
 
 def test_a_model_too_sure_of_itself_is_told_from_an_honest_one() -> None:

@@ -9,28 +9,24 @@ import pytest
 
 from stream_analyzer.analysis.genre.output import GenreOutput
 from tests.support.fakes import fake_model
-from training.genre.sound_calibration import SETTLED_S, Moments, calibrate
+from training.genre.sound_calibration import Moments, calibrate
 
 MANIFEST = fake_model("genre").manifest
 LABELS = len(GenreOutput.of(MANIFEST).labels)
+WINDOWS = 12
 
 
-def moments(*, factor: float, early: float = 1.0, right: float = 0.7, clips: int = 100) -> Moments:
-    """Return clips of one label of two, named right in a share ``right``; logits say so, times ``factor``.
-
-    Those before `SETTLED_S` are multiplied by ``early`` as well.
-    """
+def moments(*, factor: float, right: float = 0.7, clips: int = 100) -> Moments:
+    """Return clips of one label of two, named right in a share ``right``; logits say so, times ``factor``."""
     rng = np.random.default_rng(0)
     truth = rng.integers(2, size=clips)
     said = np.where(np.arange(clips) < right * clips, truth, 1 - truth)
-    ends_s = MANIFEST.first_s + MANIFEST.every_s * np.arange(12)
-    times = np.where(ends_s < SETTLED_S, early, 1.0)[:, None]
     rows = []
     for label in said:
-        logits = np.full((len(ends_s), LABELS), -30.0)
+        logits = np.full((WINDOWS, LABELS), -30.0)
         logits[:, :2] = 0.0
         logits[:, label] = factor * np.log(right / (1.0 - right))
-        rows.append(logits * times)
+        rows.append(logits)
     return Moments(rows, truth, np.array([f"{index}" for index in range(clips)]))
 
 

@@ -4,7 +4,7 @@
 
 ``--music`` is a folder of music without labels (data/README.md names free game music). Leaves in ``--out``
 model.tflite; left_out.tflite, with a head for each source that did not teach it, for the scorer; facts.json (labels,
-calibration, scores); and what costs time (network.h5, *.npz), which is used again when there.
+scores); and what costs time (network.h5, *.npz), which is used again when there.
 """
 
 from __future__ import annotations

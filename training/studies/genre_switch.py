@@ -15,7 +15,7 @@ import numpy as np
 
 from stream_analyzer.analysis.features import SPEC
 from stream_analyzer.analysis.genre.output import GenreOutput
-from stream_analyzer.analysis.genre.tracker import SWITCH_MARGIN, GenreTracker
+from stream_analyzer.analysis.genre.tracker import SWITCH_MARGIN, GenreTracker, genre_memory
 from stream_analyzer.analysis.model import TfliteModel
 from stream_analyzer.analysis.probability import softmax
 from stream_analyzer.analysis.smoothing import RollingMean
@@ -79,7 +79,7 @@ class Setting:
 
 
 def settings(manifest: ModelManifest) -> list[Setting]:
-    """Return the manifest's own setting first, then others around it."""
+    """Return how it is served first, then others around that."""
     own_s, tau = manifest.window_s, manifest.time_constant_s
     full_s = manifest.input.frames * manifest.input.every / SPEC.frames_per_second
 
@@ -93,6 +93,7 @@ def settings(manifest: ModelManifest) -> list[Setting]:
 
     others = [seconds for seconds in (3.04, 5.04, full_s) if abs(seconds - own_s) > TICK_S]
     return [
+        Setting(own_s, "as served", partial(genre_memory, manifest)),
         mean(own_s, tau),
         *(mean(own_s, seconds) for seconds in (1.0, 2.0, 3.0, 4.0, 8.0) if seconds != tau),
         *(mean(own_s, tau, margin) for margin in (0.0, 0.1, 0.2)),
