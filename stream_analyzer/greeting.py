@@ -58,10 +58,9 @@ def _model(head: Head) -> Model:
 
 
 def _latency_s(heads: Sequence[Head]) -> dict[str, float]:
-    """Return how long each kind may take to show a sample, by design: its step, its frame, its model's stride."""
+    """Return how long each kind may take to show a sample, by design: its step, and what its head needs."""
     step_s = 1.0 / STEPS_PER_SECOND
     latency_s = {"level": step_s, "spectrum": step_s + SPEC.n_fft / SPEC.sample_rate_hz}
     for head in heads:
-        frame_s = max((spec.n_fft / spec.sample_rate_hz for spec in head.features), default=0.0)
-        latency_s[head.event.KIND.name] = step_s + frame_s + head.latency_s
+        latency_s[head.event.KIND.name] = step_s + head.latency_s
     return latency_s

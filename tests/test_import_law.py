@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 # From the bottom up. A file beside the folders may know them all; those below know it if it knows nothing above them.
 FOLDERS = {
     "stream_analyzer": ("system", "analysis", "sound", "protocol", "serving", "client", "settings"),
-    "training": ("data", "music", "nets", "genre", "tempo", "studies"),
+    "training": ("data", "music", "nets", "genre", "tempo", "beat", "studies"),
 }
 WITHOUT_IO = ("analysis", "protocol")
 IO = {"asyncio", "threading", "socket", "time", "sounddevice", "soundfile", "websockets", "aiomqtt"}

@@ -3,6 +3,7 @@
 python -m training.evaluate genre --data ../shared/data --split valid --json
 python -m training.evaluate genre-switch --data ../shared/data --split valid --json
 python -m training.evaluate tempo --data ../shared/data --split valid --json
+python -m training.evaluate beat --data ../shared/data --split valid --json
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stream_analyzer.errors import StreamAnalyzerError
+from training.beat import evaluate as beat
 from training.genre import evaluate as genre
 from training.publish import publish
 from training.studies import genre_switch
@@ -27,6 +29,7 @@ SCORERS: dict[str, Callable[..., dict[str, Any]]] = {
     "genre": genre.evaluate,
     "genre-switch": genre_switch.evaluate,
     "tempo": tempo.evaluate,
+    "beat": beat.evaluate,
 }
 
 
@@ -36,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("task", choices=SCORERS, help="which model to score, and how")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with the data files")
     parser.add_argument("--split", default="valid", help="rows to score: train, valid or test")
-    parser.add_argument("--model", type=Path, help="model folder (default models/genre or models/tempo)")
+    parser.add_argument("--model", type=Path, help="model folder (default models/TASK)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.add_argument("--publish", action="store_true", help="write the scores into the model's manifest and card")
     parser.add_argument("--through", type=Path, help="script that spoils each sound first: process(samples, rate, rng)")

@@ -20,12 +20,23 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "configs"
 _GENRE = ("shown_at_end", "shown_after_10_s", "shown_over_time", "first_two", "among_known")
 _TEMPO = ("accuracy1", "accuracy2", "rmse_bpm")
+_BEAT = {
+    "beat": "F-measure of beats",
+    "downbeat": "F-measure of downbeats",
+    "cmlt": "CMLt",
+    "amlt": "AMLt",
+    "beat_whole": "F-measure of beats, whole clip",
+    "downbeat_whole": "F-measure of downbeats, whole clip",
+    "foretold": "F-measure of the beats foretold",
+    "foretold_ms": "distance of a foretold beat to the nearest, ms (median)",
+    "metre": "beats in a bar right at the end",
+}
 
 
 def publish(folder: Path, *, task: str, report: dict[str, Any], split: str) -> None:
     """Write the scores of ``report`` into the manifest and the card of the model in ``folder``."""
     manifest = load_manifest(folder)
-    rows = _genre_rows(report, split) if task == "genre" else _tempo_rows(report, split)
+    rows = {"genre": _genre_rows, "tempo": _tempo_rows, "beat": _beat_rows}[task](report, split)
     kept = [row for row in manifest.metrics if "int8" in row]  # of export: float and int8 side by side
     manifest = replace(manifest, metrics=[*rows, *kept])
     (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
@@ -52,7 +63,7 @@ def fill_card(template: str, facts: dict[str, Any]) -> str:
             commit=facts["training"]["commit"],
             seed=facts["training"]["seed"],
             window_s=f"{heard_s:.2f}",
-            temperature=f"{facts['calibration']['temperature']:.3f}",
+            temperature=f"{facts['calibration'].get('temperature', 1.0):.3f}",
             served=served_table(facts["metrics"]),
             metrics=quantized_table(facts["metrics"]),
             licences="\n".join(f"- {line}" for line in facts["training"]["licences"]),
@@ -118,6 +129,12 @@ def _tempo_rows(report: dict[str, Any], split: str) -> Iterator[dict[str, Any]]:
                 yield _row(name, split, part["n"], f"{metric}, {when}", scores[metric], interval)
         if "shown_over_time" in part:
             yield _row(name, split, part["n"], "right, share of the time", part["shown_over_time"])
+
+
+def _beat_rows(report: dict[str, Any], split: str) -> Iterator[dict[str, Any]]:
+    for name, part in report.items():
+        for metric, what in _BEAT.items():
+            yield _row(name, split, part["n"], what, part[metric], part.get(f"{metric}_95", ()))
 
 
 def _row(  # noqa: PLR0917 - the cells of a row, in order

@@ -43,15 +43,8 @@ class Output(Protocol):
         """Return it as a manifest holds it."""
 
 
-class Task(Protocol):
-    """What is learnt: data, network, loss, score, and what the manifest says of it."""
-
-    input: ModelInput
-    time_constant_s: float
-
-    @property
-    def output(self) -> Output:
-        """What the logits stand for."""
+class Lesson(Protocol):
+    """What is learnt: data, network, loss and score."""
 
     def build(self) -> keras.Model:
         """Return a fresh float network: [batch, frames, 128, 1] -> logits [batch, size]."""
@@ -64,6 +57,17 @@ class Task(Protocol):
 
     def validate(self, predict: Predict) -> dict[str, float]:
         """Return validation metrics; ``score`` is the one that counts, higher is better."""
+
+
+class Task(Lesson, Protocol):
+    """What is learnt, and what the manifest says of it."""
+
+    input: ModelInput
+    time_constant_s: float
+
+    @property
+    def output(self) -> Output:
+        """What the logits stand for."""
 
     def calibrate(self, predict: Predict) -> tuple[dict[str, float], Output]:
         """Return what makes confidences honest on the validation split, and the output with thresholds chosen there.

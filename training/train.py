@@ -21,7 +21,7 @@ import tf_keras as keras
 
 from training.nets.quant import quantization_aware, settle_ranges
 from training.publish import commit
-from training.task import Batch, Predict, Task, load_config
+from training.task import Batch, Lesson, Predict, Task, load_config
 from training.tasks import make_task
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def predictor(model: keras.Model) -> Predict:
 class Trainer:
     """A model, its optimizer, the moving average of its weights and the step count, checkpointed together."""
 
-    def __init__(self, model: keras.Model, task: Task, phase: Phase, folder: Path) -> None:
+    def __init__(self, model: keras.Model, task: Lesson, phase: Phase, folder: Path) -> None:
         """Prepare, and restore the last checkpoint in ``folder`` if there is one."""
         self.model, self.task, self.phase = model, task, phase
         schedule = keras.optimizers.schedules.CosineDecay(
@@ -105,7 +105,7 @@ class Trainer:
             average.assign(value)
 
 
-def batches(task: Task, phase: Phase, *, seed: int, first: int) -> Iterator[Batch]:
+def batches(task: Lesson, phase: Phase, *, seed: int, first: int) -> Iterator[Batch]:
     """Yield the batches of steps ``first``.. of a phase, made one ahead; step k's batch depends on seed and k alone."""
     with ThreadPoolExecutor(1) as pool:
 
@@ -118,7 +118,7 @@ def batches(task: Task, phase: Phase, *, seed: int, first: int) -> Iterator[Batc
             yield ready.result()
 
 
-def fit(model: keras.Model, task: Task, phase: Phase, *, seed: int, name: str, out: Path) -> None:
+def fit(model: keras.Model, task: Lesson, phase: Phase, *, seed: int, name: str, out: Path) -> None:
     """Train ``model`` for one phase and leave its averaged weights in it and in ``out``."""
     weights = out / f"{name}.weights.h5"
     if weights.exists():

@@ -125,6 +125,7 @@ class Analyzer:
         self._resamplers = {rate: Resampler(rate_hz, rate) for rate in {s.sample_rate_hz for s in self._log_mels}}
         for log_mel in self._log_mels.values():
             log_mel.reset()
+        self._began_s = start_s
         self._steps = Steps(rate_hz=rate_hz, channels=channels, start_s=start_s)
         return self._steps
 
@@ -143,6 +144,7 @@ class Analyzer:
         self._reset_heads()
 
     def _reset_heads(self) -> None:
+        self._said: dict[type[Described], Described] = {}
         for head in self._heads:
             head.reset()
 
@@ -171,9 +173,12 @@ class Analyzer:
         if len(frames[SPEC]):
             events.append(Spectrum(time_s=time_s, levels=spectrum_levels(frames[SPEC])))
         idle = self._silent or self._steady is not None
-        step = Step(time_s, channels, rate_hz, level, idle=idle, frames=frames)
+        next_s = {spec: self._began_s + log_mel.next_s for spec, log_mel in self._log_mels.items()}
+        step = Step(time_s, channels, rate_hz, level, idle, frames, next_s, self._said)
         for head in self._heads:
-            events += head.hear(step)
+            said = head.hear(step)
+            self._said |= {type(event): event for event in said}
+            events += said
         self._heed(events)
         self._analysed += 1
         return events + self._change_state(self._sound_state(time_s), time_s=time_s)

@@ -105,8 +105,8 @@ def mel_filterbank(spec: FeatureSpec = SPEC) -> F32:
 class StreamingLogMel:
     """Log-mel frames of an endless signal; a block costs its new frames and nothing else.
 
-    State: the samples that the next frame still needs. Frames are bit-identical however the signal is cut into blocks:
-    the mel product sums each band's few bins by itself, in one order, without a BLAS.
+    State: the samples that the next frame still needs, and how many frames there were. Frames are bit-identical however
+    the signal is cut into blocks: the mel product sums each band's few bins by itself, in one order, without a BLAS.
     """
 
     def __init__(self, spec: FeatureSpec = SPEC) -> None:
@@ -129,6 +129,12 @@ class StreamingLogMel:
     def reset(self) -> None:
         """Forget all samples; equal to a new object."""
         self._pending = np.empty(0, np.float32)
+        self._count = 0
+
+    @property
+    def next_s(self) -> float:
+        """When the next frame begins, in seconds from the first sample."""
+        return self._count * self.spec.hop / self.spec.sample_rate_hz
 
     def push(self, samples: F32) -> F32:
         """Take samples, return the frames they complete.
@@ -147,6 +153,7 @@ class StreamingLogMel:
         signal = np.concatenate([self._pending, samples])
         count = max(0, (signal.size - spec.n_fft) // spec.hop + 1)
         self._pending = signal[count * spec.hop :].copy()
+        self._count += count
         if not count:
             return np.empty((0, spec.n_mels), np.float32)
         frames = np.lib.stride_tricks.sliding_window_view(signal, spec.n_fft)[:: spec.hop][:count]

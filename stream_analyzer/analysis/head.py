@@ -6,7 +6,7 @@ computes each of them once for all heads.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ class Step:
     """One step of sound as heads see it, which ends at ``time_s`` on the sample clock.
 
     ``samples`` [n, channels] at ``rate_hz`` are the sound as it came; ``frames`` holds the log-mel frames [n, bands]
-    that it completed, by feature definition. ``idle`` is true while there is nothing to judge: silence that has lasted
-    for a second, or a sound whose spectrum does not move.
+    that it completed, by feature definition, and ``next_s`` when the frame after these begins. ``idle`` is true while
+    there is nothing to judge: silence that has lasted for a second, or a sound whose spectrum does not move. ``said``
+    is the newest event of each class that the heads said, in this step or before.
     """
 
     time_s: float
@@ -32,6 +33,8 @@ class Step:
     level: Level
     idle: bool
     frames: Mapping[FeatureSpec, F32]
+    next_s: Mapping[FeatureSpec, float] = field(default_factory=dict)
+    said: Mapping[type[Any], Any] = field(default_factory=dict)
 
 
 class Head(Protocol):
@@ -63,7 +66,7 @@ class Head(Protocol):
 
     @property
     def latency_s(self) -> float:
-        """The longest that it takes, after a frame is complete, to judge it: its stride."""
+        """The longest that a sound waits, beyond its step, until an event may show it: its frame, and a stride."""
 
     def facts(self) -> dict[str, Any]:
         """Return what it adds to `Hello`, by field."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stream_analyzer.analysis.beat.head import BeatHead
 from stream_analyzer.analysis.genre.head import GenreHead
 from stream_analyzer.analysis.model import TfliteModel
 from stream_analyzer.analysis.tempo.head import TempoHead
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stream_analyzer.analysis.head import Head
-    from stream_analyzer.analysis.model import Model
     from stream_analyzer.types import TempoRange
 
 
@@ -26,19 +26,21 @@ def load_heads(folder: Path, *, tempo_range: TempoRange | None = None) -> list[H
     ModelError
         There is no model at all, or one can't be trusted or run.
     """
-    makers: dict[str, Callable[[Model], Head]] = {
-        "tempo": lambda model: TempoHead(model, tempo_range=tempo_range),
+    beat = BeatHead(_load(folder, task="beat")) if (folder / "beat").is_dir() else None
+    makers: dict[str, Callable[[TfliteModel], Head]] = {
+        "tempo": lambda model: TempoHead(model, tempo_range=tempo_range, ask=beat.tempo if beat else None),
         "genre": GenreHead,
     }
-    heads = [make(_load(folder / name, task=name)) for name, make in makers.items() if (folder / name).is_dir()]
+    heads = [make(_load(folder, task=name)) for name, make in makers.items() if (folder / name).is_dir()]
+    heads += [beat] if beat else []
     if not heads:
-        msg = f"no model in {folder}: it has none of the folders {', '.join(makers)}; restore it or set --models"
+        msg = f"no model in {folder}: it has none of the folders {', '.join(makers)}, beat; restore it or set --models"
         raise ModelError(msg)
     return heads
 
 
 def _load(folder: Path, *, task: str) -> TfliteModel:
-    model = TfliteModel(folder)
+    model = TfliteModel(folder / task)
     if model.manifest.task != task:
         msg = f"model {model.manifest.name} is for {model.manifest.task}, not {task}; restore the models folder"
         raise ManifestError(msg)

@@ -1,4 +1,7 @@
-"""Run one quantized TFLite model: log-mel window in, float32 logits out. The only user of the LiteRT runtime."""
+"""Run one quantized TFLite model: log-mel window in, float32 logits out. The only user of the LiteRT runtime.
+
+A model that hears the stream block by block keeps its past in further tensors: each goes in, and comes out renewed.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,13 @@ class Model(Protocol):
         """Return the logits float32 [outputs] of a window float32 [frames, n_mels]."""
 
 
+class StreamModel(Model, Protocol):
+    """What judges windows that follow on one another, and keeps a past of them."""
+
+    def reset(self) -> None:
+        """Forget the windows before."""
+
+
 class TfliteModel:
     """An int8 model with its manifest. Not thread-safe: one thread owns it."""
 
@@ -39,14 +49,24 @@ class TfliteModel:
         self._interpreter = _interpreter(folder / self.manifest.file, self.manifest.name)
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         window = self.manifest.input
-        shape = (1, window.frames, self.manifest.feature.n_mels, 1)
-        _check(self.manifest, "input", inputs, shape)
+        self._shape = (1, window.frames, self.manifest.feature.n_mels, 1)
+        self._past = pairs_of_past(self.manifest.name, inputs, outputs, but=self._shape)
+        taken = {index for pair in self._past for index in pair}
+        inputs, outputs = ([one for one in some if one["index"] not in taken] for some in (inputs, outputs))
+        _check(self.manifest, "input", inputs, self._shape)
         self.outputs = int(outputs[0]["shape"][-1])
         _check(self.manifest, "output", outputs, (1, self.outputs))
         self._input_index, self._output_index = inputs[0]["index"], outputs[0]["index"]
         self._input_scale, self._input_zero = inputs[0]["quantization"]
         self._output_scale, self._output_zero = outputs[0]["quantization"]
-        self._shape = shape
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the windows before: the past is silent."""
+        before = {index for index, _ in self._past}
+        for one in self._interpreter.get_input_details():
+            if one["index"] in before:
+                self._interpreter.set_tensor(one["index"], np.full(one["shape"], one["quantization"][1], np.int8))
 
     def run(self, window: F32) -> F32:
         """Return the logits of one window.
@@ -65,12 +85,14 @@ class TfliteModel:
         quantized = np.clip(levels + self._input_zero, -128, 127).astype(np.int8)
         self._interpreter.set_tensor(self._input_index, quantized.reshape(self._shape))
         self._interpreter.invoke()
+        for before, after in self._past:
+            self._interpreter.set_tensor(before, self._interpreter.get_tensor(after))
         output = self._interpreter.get_tensor(self._output_index)[0]
         logits: F32 = (output.astype(np.float32) - self._output_zero) * np.float32(self._output_scale)
         return logits
 
     def verify(self) -> None:
-        """Replay the golden window on this machine.
+        """Replay the golden window, or the golden windows of a model that keeps a past, on this machine.
 
         Raises
         ------
@@ -85,10 +107,14 @@ class TfliteModel:
             reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
             msg = f"model {self.manifest.name}: can't read {path}: {reason}; restore it or export the model again"
             raise ModelError(msg) from error
-        if window.shape != self._shape[1:3] or expected.shape != (self.outputs,):
+        frames, bands = self._shape[1:3]
+        if window.shape[1:] != (bands,) or len(window) % frames or not len(window) or expected.shape != (self.outputs,):
             msg = f"model {self.manifest.name}: {path} was made for another model; restore it or export the model again"
             raise ModelError(msg)
-        off = float(np.abs(self.run(window) - expected).max()) / self._output_scale
+        self.reset()
+        logits = [self.run(one) for one in window.reshape(-1, frames, bands)][-1]
+        self.reset()
+        off = float(np.abs(logits - expected).max()) / self._output_scale
         if off > GOLDEN_STEPS:
             msg = f"model {self.manifest.name}: golden output missed by {off:.1f} steps of {self._output_scale:.3g}; "
             raise ModelError(msg + "this runtime computes it differently, report it with your processor's name")
@@ -114,6 +140,30 @@ def hold_outputs(model: Model, expected: int) -> None:
         name = model.manifest.name
         msg = f"model {name} has {model.outputs} outputs, its manifest describes {expected}; export it again"
         raise ManifestError(msg)
+
+
+def pairs_of_past(
+    name: str, inputs: list[dict[str, Any]], outputs: list[dict[str, Any]], *, but: tuple[int, ...]
+) -> list[tuple[int, int]]:
+    """Return where each tensor of a model's past goes in and comes out; no two of them have one shape.
+
+    Raises
+    ------
+    ModelError
+        An input besides that of shape ``but`` has no output of the same shape and scale.
+    """
+    if len(inputs) == 1:
+        return []
+    pairs = []
+    for one in inputs:
+        if tuple(one["shape"]) == but:
+            continue
+        same = [other for other in outputs if tuple(other["shape"]) == tuple(one["shape"])]
+        if len(same) != 1 or same[0]["quantization"] != one["quantization"] or one["dtype"] is not np.int8:
+            msg = f"model {name}: input {one['name']} {tuple(map(int, one['shape']))} has no output that renews it"
+            raise ModelError(msg + "; export it again")
+        pairs.append((int(one["index"]), int(same[0]["index"])))
+    return pairs
 
 
 def _check(manifest: ModelManifest, side: str, details: list[dict[str, Any]], shape: tuple[int, ...]) -> None:

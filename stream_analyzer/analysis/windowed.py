@@ -37,8 +37,9 @@ class WindowedModel:
 
     @property
     def latency_s(self) -> float:
-        """Seconds from judgement to judgement."""
-        return self.model.manifest.every_s
+        """Seconds that a sound may take to be judged: a frame, and from judgement to judgement."""
+        spec = self.model.manifest.feature
+        return spec.n_fft / spec.sample_rate_hz + self.model.manifest.every_s
 
     def reset(self) -> None:
         """Forget the window."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from stream_analyzer.analysis.head import Head
-    from stream_analyzer.analysis.model import Model
+    from stream_analyzer.analysis.model import StreamModel
     from stream_analyzer.protocol.encode import Message
     from stream_analyzer.serving.web.fanout import Counters
     from stream_analyzer.sound.queue import BlockQueue
@@ -137,13 +137,16 @@ class Monitor(Collector):
 class _Timed:
     """A model whose runs are measured, from the analysis thread."""
 
-    def __init__(self, model: Model, seconds: Histogram) -> None:
+    def __init__(self, model: StreamModel, seconds: Histogram) -> None:
         self.manifest, self.outputs = model.manifest, model.outputs
         self._model, self._seconds = model, seconds
 
     def run(self, window: F32) -> F32:
         with self._seconds.time():
             return self._model.run(window)
+
+    def reset(self) -> None:
+        self._model.reset()
 
 
 def _counter(name: str, text: str, value: float) -> Metric:

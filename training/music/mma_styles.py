@@ -6,6 +6,7 @@ The first rule whose word occurs in a style's file name decides; styles that no 
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -86,3 +87,11 @@ def song_text(style: str, *, bpm: float, seconds: float, chords: list[str], name
             lines.append(f"Groove {style}:{names[bar // 8 % len(names)]}")
         lines.append(f"{bar + 1} {chords[bar % len(chords)]}")
     return "\n".join(lines) + "\n"
+
+
+@cache
+def beats_in_bar(style: str) -> int:
+    """Return the beats in a bar of ``folder/file``, 0 where its grooves differ in that."""
+    text = (LIBRARY / f"{style}.mma").read_text(encoding="latin-1")
+    found = {int(beats) for beats in re.findall(r"^\s*Time\s+(\d+)", text, flags=re.MULTILINE)}
+    return found.pop() if len(found) == 1 else 0

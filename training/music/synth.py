@@ -1,6 +1,6 @@
 """Render songs of exactly known tempo, keep their log-mel: ``python -m training.music.synth --data DIR --out DIR``.
 
-Four kinds: MMA accompaniments, scores of `patterns`, Groove MIDI drumming (train split), POP909 with drums
+Kinds: MMA accompaniments, scores of `patterns` and of `metres`, Groove MIDI drumming (train split), POP909 with drums
 laid on. Output: shards of log-mel bytes, 25 frames a second. Seeded; shards that exist are skipped: it can be resumed.
 """
 
@@ -23,7 +23,7 @@ import soundfile
 
 from stream_analyzer.analysis.features import SPEC, StreamingLogMel
 from training.data.dataset import to_bytes
-from training.music import effects, mma_styles, patterns
+from training.music import effects, metres, mma_styles, patterns
 from training.music.midi import DRUM_CHANNEL, Note, Score, read_midi, write_midi
 from training.music.styles import GAME_STYLES, STYLES, pick_style
 
@@ -33,8 +33,14 @@ if TYPE_CHECKING:
 CLIP_S = 30.0
 EVERY = 2  # stored: every second frame of the 50 a second
 CLIPS_PER_SHARD = 48
-# Shares of MMA, patterns, Groove MIDI, POP909 and metronomes in a group.
-SHARES = {"all": (0.38, 0.38, 0.12, 0.12, 0.0), "game": (0.0, 1.0, 0.0, 0.0, 0.0), "pulse": (0.0, 0.0, 0.0, 0.0, 1.0)}
+BEATS_IN_BAR = 4  # of what has no other metre
+# Shares of MMA, patterns, Groove MIDI, POP909, metronomes and other metres in a group.
+SHARES = {
+    "all": (0.38, 0.38, 0.12, 0.12, 0.0, 0.0),
+    "game": (0.0, 1.0, 0.0, 0.0, 0.0, 0.0),
+    "pulse": (0.0, 0.0, 0.0, 0.0, 1.0, 0.0),
+    "beat": (0.28, 0.18, 0.12, 0.14, 0.0, 0.28),
+}
 # How often each sound font plays; the last one is compressed and costs seconds to open.
 SOUND_FONTS = {
     "/usr/share/sounds/sf2/FluidR3_GM.sf2": 0.5,
@@ -65,6 +71,30 @@ class Clip:
     clean: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Song:
+    """A MIDI file at ``bpm``; its bars of ``beats_in_bar`` begin at ``downbeat`` (in beats) and every bar from there.
+
+    ``beats_in_bar`` is 0 where nobody says which beats begin a bar.
+    """
+
+    midi: bytes
+    bpm: float
+    kind: str
+    downbeat: float = 0.0
+    beats_in_bar: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A song as sound, mono float32 at 22 050 Hz, from ``start_s`` of its score on; whether effects were applied."""
+
+    sound: F32
+    song: Song
+    start_s: float
+    clean: bool
+
+
 class Renderer:
     """Composes and renders clips; opens the MIDI collections once."""
 
@@ -82,28 +112,31 @@ class Renderer:
         ]
 
     def clip(self, rng: np.random.Generator) -> Clip:
-        """Compose, render and analyse one clip; draws again when a draw can't be used."""
-        makers = (self._mma, self._pattern, self._drumming, self._pop909, _metronome)
+        """Compose, render and analyse one clip."""
+        recording = self.record(rng)
+        frames = StreamingLogMel().push(recording.sound)[::EVERY]
+        return Clip(to_bytes(frames), recording.song.bpm, recording.song.kind, recording.clean)
+
+    def record(self, rng: np.random.Generator, *, clean: float = 0.4) -> Recording:
+        """Compose and render one song, the share ``clean`` of them without effects; draw again what can't be used."""
+        makers = (self._mma, self._pattern, self._drumming, self._pop909, _metronome, _metre)
         while True:
-            maker = makers[int(rng.choice(5, p=SHARES[self._group]))]
-            made = maker(rng)
-            if made is None:
+            song = makers[int(rng.choice(len(makers), p=SHARES[self._group]))](rng)
+            if song is None:
                 continue
-            midi, bpm, kind = made
-            sound = render(midi, rng)
+            sound = render(song.midi, rng)
             start = int(rng.uniform(0.0, 4.0) * SPEC.sample_rate_hz)
-            if kind.startswith("pattern") and rng.random() < 0.4:
-                sound = effects.pump(sound, rng, bpm=bpm)
+            if song.kind.startswith("pattern") and rng.random() < 0.4:
+                sound = effects.pump(sound, rng, bpm=song.bpm)
             sound = sound[start : start + int(CLIP_S * SPEC.sample_rate_hz) + SPEC.n_fft]
             if len(sound) < 12 * SPEC.sample_rate_hz or np.max(np.abs(sound)) < 1e-3:
                 continue
-            clean = bool(rng.random() < 0.4)
-            if not clean:
+            untouched = bool(rng.random() < clean)
+            if not untouched:
                 sound = effects.random_chain(sound, rng)
-            frames = StreamingLogMel().push(sound.astype(np.float32))[::EVERY]
-            return Clip(level=to_bytes(frames), bpm=bpm, kind=kind, clean=clean)
+            return Recording(sound.astype(np.float32), song, start / SPEC.sample_rate_hz, untouched)
 
-    def _mma(self, rng: np.random.Generator) -> tuple[bytes, float, str] | None:
+    def _mma(self, rng: np.random.Generator) -> Song | None:
         library = mma_styles.grooves()
         style = str(rng.choice(list(library)))
         lowest, highest = mma_styles.tempo_range(style.split("/")[1].lower()) or (90.0, 130.0)
@@ -114,15 +147,15 @@ class Renderer:
         names = [str(name) for name in rng.choice(library[style], size=2)]
         text = mma_styles.song_text(style, bpm=bpm, seconds=CLIP_S + 6.0, chords=chords, names=names)
         midi = run_mma(text, seed=int(rng.integers(1 << 30)))
-        return (midi, bpm, f"mma {style}") if midi else None
+        return Song(midi, bpm, f"mma {style}", beats_in_bar=mma_styles.beats_in_bar(style)) if midi else None
 
-    def _pattern(self, rng: np.random.Generator) -> tuple[bytes, float, str]:
+    def _pattern(self, rng: np.random.Generator) -> Song:
         style = pick_style(rng, GAME_STYLES if self._group == "game" else STYLES)
         bpm = float(rng.uniform(style.lowest_bpm, style.highest_bpm))
         score = patterns.compose(style, rng, beats=(CLIP_S + 6.0) * bpm / 60.0)
-        return write_midi(score, bpm=bpm), bpm, f"pattern {style.name}"
+        return Song(write_midi(score, bpm=bpm), bpm, f"pattern {style.name}")
 
-    def _drumming(self, rng: np.random.Generator) -> tuple[bytes, float, str]:
+    def _drumming(self, rng: np.random.Generator) -> Song:
         name, played_bpm, style = self._performances[int(rng.integers(len(self._performances)))]
         score = read_midi(self._groove.read(f"groove/{name}"))
         if score.bpm is None or abs(score.bpm / played_bpm - 1.0) > 0.01:
@@ -133,13 +166,16 @@ class Renderer:
         drums = Score(notes=notes, programs={DRUM_CHANNEL: int(rng.choice([0, 8, 16, 24, 25, 32, 40]))})
         if rng.random() < 0.4:
             band = patterns.compose(pick_style(rng), rng, beats=CLIP_S * bpm / 60.0)
-            drums.notes += [note for note in band.notes if note.channel != DRUM_CHANNEL]
+            bar = -first % BEATS_IN_BAR
+            drums.notes += [
+                replace(note, start=note.start + bar) for note in band.notes if note.channel != DRUM_CHANNEL
+            ]
             drums.programs |= {
                 channel: program for channel, program in band.programs.items() if channel != DRUM_CHANNEL
             }
-        return write_midi(drums, bpm=bpm), bpm, f"groove {style}"
+        return Song(write_midi(drums, bpm=bpm), bpm, f"groove {style}", downbeat=-first)
 
-    def _pop909(self, rng: np.random.Generator) -> tuple[bytes, float, str] | None:
+    def _pop909(self, rng: np.random.Generator) -> Song | None:
         number = f"{int(rng.integers(1, 910)):03d}"
         score = read_midi(self._pop.read(f"POP909/{number}/{number}.mid"))
         text = self._pop.read(f"POP909/{number}/beat_midi.txt").decode()
@@ -151,7 +187,8 @@ class Renderer:
         if abs(beat_bpm / score.bpm - 1.0) > 0.005:
             return None
         bpm = float(beat_bpm * rng.uniform(0.9, 1.12))
-        downbeats = beats[beats[:, 1] > 0.5, 0] if beats.shape[1] > 1 else beats[:, 0]
+        downbeats = beats[beats[:, -1] > 0.5, 0] if beats.shape[1] > 1 else beats[:, 0]
+        bars = np.diff(np.flatnonzero(beats[:, -1] > 0.5))
         offset = float(downbeats[0]) * score.bpm / 60.0
         first = float(rng.uniform(0.0, max(0.0, score.beats - 45.0 * bpm / 60.0)))
         song = Score(programs={channel: int(rng.choice([0, 4, 24, 25, 48, 73, 80, 11])) for channel in range(4)})
@@ -160,12 +197,22 @@ class Renderer:
             song.notes += _pop_drums(rng, offset=offset, beats=score.beats)
         song.notes += [note for note in score.notes if note.channel != DRUM_CHANNEL]
         song.notes = [replace(note, start=note.start - first) for note in song.notes if note.start >= first]
-        return write_midi(song, bpm=bpm), bpm, "pop909"
+        regular = len(bars) > 0 and bool((bars == BEATS_IN_BAR).all())
+        bar = BEATS_IN_BAR if regular else 0
+        return Song(write_midi(song, bpm=bpm), bpm, "pop909", downbeat=offset - first, beats_in_bar=bar)
 
 
-def _metronome(rng: np.random.Generator) -> tuple[bytes, float, str]:
+def _metronome(rng: np.random.Generator) -> Song:
     bpm = float(np.exp(rng.uniform(np.log(42.0), np.log(215.0))))
-    return write_midi(patterns.metronome(rng, beats=(CLIP_S + 6.0) * bpm / 60.0), bpm=bpm), bpm, "pulse"
+    score = patterns.metronome(rng, beats=(CLIP_S + 6.0) * bpm / 60.0)
+    return Song(write_midi(score, bpm=bpm), bpm, "pulse", beats_in_bar=0)
+
+
+def _metre(rng: np.random.Generator) -> Song:
+    metre = metres.pick(rng)
+    bpm = float(rng.uniform(metre.lowest_bpm, metre.highest_bpm))
+    score = metres.compose(metre, rng, beats=(CLIP_S + 6.0) * bpm / 60.0)
+    return Song(write_midi(score, bpm=bpm), bpm, f"metre {metre.name}", beats_in_bar=metre.beats)
 
 
 def _pop_drums(rng: np.random.Generator, *, offset: float, beats: float) -> list[Note]:

@@ -68,12 +68,12 @@ class Clips:
         return windows, self.bpm[clip] * step * FRAMES_PER_SECOND / self.frames_per_second
 
 
-def spoil(windows: F32, rng: np.random.Generator) -> F32:
+def spoil(windows: F32, rng: np.random.Generator, *, frames_per_second: float = FRAMES_PER_SECOND) -> F32:
     """Give each window its own gain, equalizer, room, noise, bass cut and dynamic range, all in mel power."""
     count = len(windows)
     windows = windows + rng.uniform(-4.0, 3.0, (count, 1, 1)).astype(np.float32)
     windows += _equalizer(rng, count)
-    _reverberate(windows, rng)
+    _reverberate(windows, rng, frames_per_second=frames_per_second)
     _add_noise(windows, rng)
     cut = np.flatnonzero(rng.random(count) < 0.25)
     corner_hz = rng.uniform(60.0, 300.0, (len(cut), 1))
@@ -97,13 +97,13 @@ def _equalizer(rng: np.random.Generator, count: int) -> F32:
     return np.asarray(gains, np.float32)[:, None, :]
 
 
-def _reverberate(windows: F32, rng: np.random.Generator) -> None:
+def _reverberate(windows: F32, rng: np.random.Generator, *, frames_per_second: float) -> None:
     """Smear power over time, as the diffuse tail of a room does, for some of the windows."""
     rows = np.flatnonzero(rng.random(len(windows)) < 0.3)
     if not len(rows):
         return
     rt60_s = rng.uniform(0.2, 1.3, (len(rows), 1))
-    keep = np.exp(-6.0 * np.log(10.0) / (rt60_s * FRAMES_PER_SECOND)).astype(np.float32)
+    keep = np.exp(-6.0 * np.log(10.0) / (rt60_s * frames_per_second)).astype(np.float32)
     wet = rng.uniform(0.1, 1.5, (len(rows), 1)).astype(np.float32) * (1.0 - keep)
     power = np.exp(windows[rows])
     tail = np.zeros_like(power[:, 0])

@@ -1,4 +1,4 @@
-"""Score tempo predictions: GTZAN's mel features through model and tracker, real audio through the whole Analyzer.
+"""Score tempo predictions: GTZAN's mel features through model and tracker, real audio with beats through the Analyzer.
 
 A file's tempo is what `RunningSummary` makes of its events, as the program itself reports
 it; its mean is that of the average posterior. A row of the audio manifest that names no split counts for every split.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from stream_analyzer.analysis.analyzer import Analyzer
+from stream_analyzer.analysis.beat.head import BeatHead
 from stream_analyzer.analysis.features import SPEC
 from stream_analyzer.analysis.model import TfliteModel
 from stream_analyzer.analysis.tempo.head import TempoHead
@@ -30,6 +31,7 @@ from training.tempo.score import octave_errors, right, scores, softmax
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from stream_analyzer.analysis.head import Head
     from stream_analyzer.types import F32, F64
 
 HUMAN = ("gtzan",)  # data sets whose tempo is a person's; that of the others is exact
@@ -58,7 +60,7 @@ class Listening:
 
     def __init__(self, folder: Path) -> None:
         """Load the model in ``folder``."""
-        self._model = TfliteModel(folder)
+        self._model, self.beside = TfliteModel(folder), folder.parent / "beat"
         self.manifest, self.outputs = self._model.manifest, self._model.outputs
         self._bpm = np.array(TempoOutput.of(self.manifest).bpm)
         self.posteriors: list[F64] = []
@@ -116,7 +118,9 @@ def judge_features(frames: F32, model: Listening, *, rate: float, truth: float) 
 def judge_audio(path: Path, model: Listening, *, truth: float, through: Path | None = None) -> Judged:
     """Run an audio file, or what the script ``through`` makes of it, through the Analyzer."""
     samples, rate_hz = read_sound(Sound(path, through=through))
-    analyzer = Analyzer([TempoHead(model)])
+    beat = BeatHead(TfliteModel(model.beside)) if model.beside.is_dir() else None
+    heads: list[Head] = [TempoHead(model, ask=beat.tempo if beat else None)]
+    analyzer = Analyzer(heads + ([beat] if beat else []))
     events = analyzer.feed(AudioBlock(samples, rate_hz)) + analyzer.end()
     tempi = [(event.time_s, event) for event in events if isinstance(event, Tempo)]
     return judge(tempi, truth=truth, mean=model.mean_bpm())

@@ -23,6 +23,7 @@ from stream_analyzer.types import Alternative, Tempo
 
 if TYPE_CHECKING:
     from stream_analyzer.analysis.manifest import ModelManifest
+    from stream_analyzer.analysis.tempo.witness import Witness
     from stream_analyzer.types import F32, F64, TempoRange, TempoState
 
 NEWEST_S = 3.5  # what is looked at alone when the tempo may have changed
@@ -95,6 +96,7 @@ class TempoTracker:
         self._began_s = began_s
         self._past.reset()
         self._long.reset()
+        self._witness: Witness | None = None
         self._tempo: Tempo | None = None
         self._sure: Tempo | None = None
         self._supported_s = 0.0
@@ -113,8 +115,12 @@ class TempoTracker:
         """Take log-mel frames float32 [n, bands] of the full-rate stream as they come."""
         self._onsets.push(frames)
 
-    def update(self, listen: Listen, *, time_s: float) -> Tempo:
-        """Judge the window that ends at ``time_s`` by what the model hears in it; return the tempo now."""
+    def update(self, listen: Listen, *, time_s: float, witness: Witness | None = None) -> Tempo:
+        """Judge the window that ends at ``time_s`` by what the model hears in it; return the tempo now.
+
+        A ``witness`` may hear the tempo too.
+        """
+        self._witness = witness
         now = self._hear(listen, self._heard_frames(time_s))
         if self._tempo and self._change.doubts(now, past=self.posterior, shown_bpm=self._tempo.bpm):
             newest = self._hear(listen, self._newest)
@@ -157,7 +163,11 @@ class TempoTracker:
         return self._window if since_s > ALONE_S else min(self._window, round(since_s * self._frames_per_second))
 
     def _hear(self, listen: Listen, frames: int) -> F64:
-        return softmax(listen(frames).astype(np.float64), temperature=self._temperature)
+        heard = softmax(listen(frames).astype(np.float64), temperature=self._temperature)
+        if self._witness:
+            heard *= self._witness.of(self._bpm)
+            heard /= heard.sum()
+        return heard
 
     def _has_pulse(self, now: F64) -> bool:
         mass = self._bins.mass(now)
