@@ -108,7 +108,7 @@ def test_bars_of_a_metre_begin_alike(metre: metres.Metre) -> None:
     on_beats = np.zeros(metre.beats)
     for seed in range(8):
         score = metres.compose(metre, np.random.default_rng(seed), beats=64.0)
-        assert score.beats >= 64.0
+        assert score.beats > 64.0 - metre.beats
         kicks = [note.start % metre.beats for note in score.notes if note.pitch == KICK]
         np.add.at(on_beats, [round(one) % metre.beats for one in kicks if abs(one - round(one)) < 0.05], 1)
     assert int(np.argmax(on_beats)) == 0
@@ -219,7 +219,7 @@ def test_the_whole_path_runs(tmp_path: Path) -> None:
         clip_files.write_clips(recordings / f"tapped_{split}.npz", [clip(f"{split} {n}") for n in range(2)])
     settings = {"net.width": 8, "net.blocks": 3, "float.steps": 4, "float.batch": 2, "float.validate_every": 2,
                 "float.warmup": 1, "mix.heard": 0.0, "mix.frames": 200, "float.precision": '"float32"'}  # fmt: skip
-    arguments = ["--songs", str(songs_folder), "--recordings", str(recordings), "--out", str(run)]
+    arguments = ["--songs", str(songs_folder), "--recordings", str(recordings), "--out", str(run), "--init", ""]
     command(
         "training.beat.train", *arguments, *(x for key, value in settings.items() for x in ("--set", f"{key}={value}"))
     )

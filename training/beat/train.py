@@ -1,7 +1,7 @@
 """Train the beat network: ``python -m training.beat.train --songs DIR --recordings DIR --out RUN``. Seeded; continues.
 
-Leaves float.weights.h5, log.jsonl, config.json and a checkpoint in the folder of the run. ``init`` in the configuration
-may name a run whose weights to start from.
+Leaves float.weights.h5, log.jsonl, config.json and a checkpoint in the folder of the run. ``init`` names a run whose
+weights to start from.
 """
 
 from __future__ import annotations
@@ -125,12 +125,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--recordings", type=Path, default=Path("runs/beat/recordings"), help="training.beat.recordings"
     )
     parser.add_argument("--out", type=Path, default=Path("runs/beat/run"))
+    parser.add_argument("--init", help="run whose weights to start from, empty for none (as the configuration says)")
     parser.add_argument("--config", type=Path, default=CONFIG)
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override, e.g. float.steps=100"
     )
     options = parser.parse_args(arguments)
     config = load_config(options.config, options.set)
+    config["init"] = config.get("init", "") if options.init is None else options.init
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "config.json").write_text(json.dumps({"commit": commit(), **config}, indent=1) + "\n")
     phase = Phase(**config["float"])
@@ -138,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     keras.mixed_precision.set_global_policy(phase.precision)
     lesson = make_lesson(config, songs=options.songs, recordings=options.recordings)
     network = lesson.build()
-    if "init" in config:
+    if config["init"]:
         network.load_weights(Path(config["init"]) / "float.weights.h5")
     fit(network, lesson, phase, seed=config["seed"], name="float", out=options.out)
 

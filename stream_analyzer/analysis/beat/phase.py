@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 SHORTEST, LONGEST = 12, 75  # frames of a beat: 250 to 40 BPM
 STEADINESS = 60.0  # how fast the chance of another length falls with the relative change
 LEAP = 1e-5  # chance that a frame begins anything anew: a cut, a DJ's jump
-ELSEWHERE = 12.0  # frames between beats share the chance of no beat
-WIDTH, RELATIVE_WIDTH = 0.9, 0.02  # standard deviation of a beat's activation: frames, and share of its length
+ELSEWHERE = 10.0  # frames between beats share the chance of no beat
+WIDTH, RELATIVE_WIDTH = 0.75, 0.02  # standard deviation of a beat's activation: frames, and share of its length
 FLOOR = 0.02  # activations are held this far from 0 and 1
 NEAR = 0.08  # lengths that count as one tempo: difference of logarithms
 

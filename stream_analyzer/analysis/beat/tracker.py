@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FRAMES_PER_SECOND = 50.0
 TEMPO_WIDTH = 0.05  # standard deviation of a beat's length around the shown tempo: difference of logarithms
 # How likely a length far from the shown tempo is, relative to one at it; less sure tempi count for less.
-ELSEWHERE = {"locked": 0.01, "holding": 0.01, "octave": 0.1}
+ELSEWHERE = {"locked": 0.02, "holding": 0.02, "octave": 0.2}
 UNSETTLED = 0.5
 BESIDE = 2  # frames beside a beat where its downbeat may show
 KEPT = 64  # frames of activations kept to look back at: longer than the longest beat wouldn't help
