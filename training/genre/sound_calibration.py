@@ -82,7 +82,7 @@ def calibrate(moments: Moments, manifest: ModelManifest) -> dict[str, float]:
         "temperature": round(best, 2),
         "log_loss": -float(np.average(posterior[np.arange(len(truth)), truth], weights=weight)),
         "error": calibration_error(probability, right, weights=weight),
-        "confident": _even_chance(probability, right, weight),
+        "confident": round(_even_chance(probability, right, weight), 2),
     }
 
 
