@@ -51,7 +51,7 @@ def _model(head: Head) -> Model:
         version=manifest.version,
         task=manifest.task,
         sha256=manifest.sha256,
-        window_s=manifest.window_s,
+        window_s=head.window_s,
         first_s=manifest.first_s,
         every_s=manifest.every_s,
     )

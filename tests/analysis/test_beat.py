@@ -255,3 +255,19 @@ def test_the_tempo_knows_the_bar_that_the_beats_are_counted_in() -> None:
             assert abs((event.bar_phase * metre - place + metre / 2.0) % metre - metre / 2.0) < 0.3
             barred += 1
     assert barred > 10
+
+
+def test_beats_that_contradict_the_tempo_insist_and_turn_it() -> None:
+    heard, tracker = activation(regular(90.0, seconds=20.0), seconds=20.0), BeatTracker()
+    track(tracker, heard, bpm=120.0)
+    assert tracker.tempo().insists > 6
+    bins = np.array([90.0, 120.0])
+    once, often = (replace(tracker.tempo(), insists=times).of(bins) for times in (0, 6))
+    assert often[1] / often[0] < (once[1] / once[0]) ** 4
+
+
+@pytest.mark.parametrize("bpm", [75.0, 150.0])
+def test_beats_at_the_tempo_or_an_octave_of_it_do_not_insist(bpm: float) -> None:
+    tracker = BeatTracker()
+    track(tracker, activation(regular(75.0, seconds=20.0), seconds=20.0), bpm=bpm)
+    assert tracker.tempo().insists == 0

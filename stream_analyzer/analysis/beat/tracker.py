@@ -27,6 +27,8 @@ UNSETTLED = 0.5
 BESIDE = 2  # frames beside a beat where its downbeat may show
 KEPT = 64  # frames of activations kept to look back at: longer than the longest beat wouldn't help
 PLAIN = 0.15  # an activation from which on a beat is heard plainly
+REST = 0.25  # less it insists after each beat that agrees, or the two would take turns
+INSISTENT = 0.5  # confidence of beats that contradict the tempo shown
 LEAST_SURE = 0.3  # of the phase, for a first beat
 STEP_S = 0.1
 
@@ -49,7 +51,11 @@ class Found:
 
 
 class BeatTracker:
-    """Follows beats and bars. State: the filters, one of which leans on no tempo; the last activations and beat."""
+    """Follows beats and bars.
+
+    State: the filters, one of which leans on no tempo; the last activations; the last beat; and how many beats of
+    late contradicted the tempo shown.
+    """
 
     def __init__(self) -> None:
         """Start with nothing heard."""
@@ -64,6 +70,7 @@ class BeatTracker:
         self._tempo: Tempo | None = None
         self._recent = np.zeros((KEPT, 2), np.float32)
         self._beat_s: float | None = None
+        self._against = 0.0
 
     def follow(self, tempo: Tempo) -> None:
         """Lean on the tempo that is shown from now on, the more the surer it is."""
@@ -75,7 +82,7 @@ class BeatTracker:
 
     def tempo(self) -> Witness:
         """Return what the beats say of the tempo, whatever tempo is shown."""
-        return Witness(60.0 * FRAMES_PER_SECOND / self._free.lengths, self._free.tempo)
+        return Witness(60.0 * FRAMES_PER_SECOND / self._free.lengths, self._free.tempo, self._against)
 
     def push(self, activation: F32, *, last_s: float, now_s: float) -> Found | None:
         """Take how likely beat and downbeat are at some frames, [n, 2], the last of which begins at ``last_s``.
@@ -93,6 +100,10 @@ class BeatTracker:
         if beat_s > now_s or (self._beat_s is None and sure < LEAST_SURE):
             return None
         self._count(beat_s, last_s=last_s, period_s=period_s)
+        if self._disagrees(period_s) and sure * heard > INSISTENT:
+            self._against += 1.0
+        else:
+            self._against = max(0.0, self._against - REST)
         return Found(beat_s, beat_s + period_s, period_s, sure * heard, self._bars.place, self._bars.beats_in_bar)
 
     def _due_s(self, began_s: float, period_s: float, *, heard: float, now_s: float) -> float:
@@ -118,6 +129,13 @@ class BeatTracker:
         period_s = length / FRAMES_PER_SECOND
         shown_s = 60.0 / self._tempo.bpm if self._tempo else period_s
         return shown_s if abs(math.log(shown_s / period_s)) <= NEAR else period_s
+
+    def _disagrees(self, period_s: float) -> bool:
+        """Tell whether the beats have another tempo than is shown, and no octave of it."""
+        if self._tempo is None:
+            return False
+        octaves = math.log2(period_s * self._tempo.bpm / 60.0)
+        return abs(octaves - round(octaves)) * math.log(2.0) > NEAR
 
     def _count(self, beat_s: float, *, last_s: float, period_s: float) -> None:
         """Judge the beat before, whose downbeat has shown by now, and count on to this one."""
