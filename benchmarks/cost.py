@@ -215,7 +215,7 @@ def measure(seconds: float) -> dict[str, Any]:
     return {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         "front_end_us_per_hop": front_end(0.1 * noise),
-        "inference_ms": {head.name: inference(head.model) for head in heads},
+        "inference_ms": {head.name: inference(head.model) for head in heads if head.model},
         "tempo_path": tempo_path(heads, blocks),
         "real_time_factor": whole_analyzer(heads, blocks),
         "start_s": asyncio.run(start_seconds()),

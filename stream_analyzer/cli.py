@@ -280,8 +280,17 @@ def _describe(result: dict[str, Any]) -> str:
             _describe_tempo(tempo) if tempo else "no tempo",
             f"{genre['label']} ({genre['confidence']:.0%})" if genre else "no genre",
             f"music {result['music']:.0%}",
+            *([f"{result['key']['label']} ({result['key']['camelot']})"] if result["key"] else []),
+            *_describe_loudness(result["loudness"]),
         )
     )
+
+
+def _describe_loudness(loudness: dict[str, Any] | None) -> list[str]:
+    """Return integrated loudness and true peak, where there are any."""
+    if not loudness or loudness["integrated_lufs"] is None:
+        return []
+    return [f"{loudness['integrated_lufs']:.1f} LUFS", f"peak {loudness['true_peak_dbtp']:.1f} dBTP"]
 
 
 def _describe_tempo(tempo: dict[str, Any]) -> str:
@@ -311,6 +320,8 @@ def _devices(_options: argparse.Namespace, settings: Settings) -> int:
 def _models(options: argparse.Namespace, settings: Settings) -> int:
     results = []
     for head in load_heads(settings):
+        if not head.model:
+            continue
         manifest = head.model.manifest
         result: dict[str, Any] = {
             "name": manifest.name,

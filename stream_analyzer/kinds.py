@@ -21,7 +21,8 @@ class Kind:
     ``mqtt`` says whether a broker keeps the last one, only passes it on, does so where it is asked to, or never gets
     it. While the field ``sure[0]`` is one of the words ``sure[1]``, the value is more than a guess. A ``greeting`` is
     for one connection alone and outside the count of the session. A kind that does not ``last`` is of its moment: who
-    comes later is not told the last one, and nobody is told it later, so that it comes less often.
+    comes later is not told the last one, and nobody is told it later, so that it comes less often. A broker gets one
+    each ``mqtt_every_s`` at most.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Kind:
     sure: tuple[str, tuple[str, ...]] | None = None
     greeting: bool = False
     lasts: bool = True
+    mqtt_every_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

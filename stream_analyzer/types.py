@@ -24,9 +24,10 @@ Silence = Literal["none", "quiet", "zeros", "elsewhere"]
 BrokerState = Literal["none", "down", "up", "refused", "clash"]
 TempoRange = tuple[float, float]  # lowest and highest BPM
 TempoState = Literal["searching", "locked", "octave", "holding", "unsteady"]
+KeyState = Literal["searching", "clear", "holding", "unclear"]
 GenreState = Literal["searching", "music", "holding", "not_music"]
 
-TOP_GENRES = 5  # labels that are sent
+TOP_GENRES, TOP_KEYS = 5, 3  # labels that are sent
 _GAUGE = "mdi:gauge"
 
 
@@ -144,6 +145,29 @@ class Genre:
 
 
 @record
+class Key:
+    """The key at ``time_s``.
+
+    ``state`` is searching while ``label`` is a guess, clear, holding where nothing has a key, as in silence or drums
+    alone: then it is the key of before; and unclear while nothing had a key yet: then there is no ``label`` (None).
+    ``camelot`` is its place on the wheel by which keys are mixed, ``tuning_cents`` how far above 440 Hz its A is.
+    """
+
+    KIND: ClassVar[Kind] = Kind("key", mqtt="retained", sure=("state", ("clear",)))
+
+    time_s: float
+    label: str | None = described(
+        osc=True, row=True, entity=Entity("Key", "mdi:music-clef-treble", key="key", words=(("searching", "Not sure"),))
+    )
+    camelot: str | None = described(osc=True, row=True, attribute=True)
+    confidence: float = described(digits=4, osc=True, row=True, entity=Entity("Key confidence", _GAUGE, unit="%"))
+    state: KeyState = described(osc=True, row=True, attribute=True)
+    age_s: float = described(digits=2, osc=True, attribute=True)
+    tuning_cents: float = described(digits=1, row=True, attribute=True)
+    scores: tuple[Score, ...] = described(wire="top", most=TOP_KEYS, attribute=True)
+
+
+@record
 class Spectrum:
     """Mel columns as levels, uint8 [columns, bands]: 0..255 for SPECTRUM_FLOOR_DB..SPECTRUM_CEIL_DB."""
 
@@ -163,6 +187,50 @@ class Level:
     rms_dbfs: float = described(digits=1, osc=True)
     peak_dbfs: float = described(digits=1, osc=True)
     clipping: bool = described(osc=True)
+
+
+@record
+class Loudness:
+    """Loudness as broadcasters measure it (EBU R128), of the channels as they came, in LUFS.
+
+    ``momentary_lufs`` is that of the last 0.4 s, ``short_term_lufs`` of the last 3 s, ``integrated_lufs`` of the set so
+    far without its pauses, None until there is any; ``range_lu`` is how far loud and soft parts lie apart.
+    ``true_peak_dbtp`` is the largest peak so far, between the samples too.
+    """
+
+    KIND: ClassVar[Kind] = Kind("loudness", mqtt="passing", mqtt_every_s=1.0)
+
+    time_s: float
+    momentary_lufs: float = described(
+        digits=1, osc=True, metric=Metric("loudness_momentary_lufs", "Loudness of the last 0.4 s, EBU R128.")
+    )
+    short_term_lufs: float = described(
+        digits=1,
+        osc=True,
+        row=True,
+        entity=Entity("Loudness", "mdi:volume-high", key="loudness", unit="LUFS", digits=1),
+        metric=Metric("loudness_short_term_lufs", "Loudness of the last 3 s, EBU R128."),
+    )
+    integrated_lufs: float | None = described(
+        digits=1,
+        osc_alone="integrated",
+        row=True,
+        entity=Entity("Loudness of the set", "mdi:sigma", unit="LUFS", digits=1),
+        metric=Metric("loudness_integrated_lufs", "Loudness of the set so far, EBU R128."),
+    )
+    range_lu: float = described(
+        digits=1,
+        osc=True,
+        entity=Entity("Loudness range", "mdi:arrow-expand-vertical", unit="LU", digits=1),
+        metric=Metric("loudness_range_lu", "Loudness range of the set so far, EBU R128."),
+    )
+    true_peak_dbtp: float = described(
+        digits=1,
+        osc=True,
+        row=True,
+        entity=Entity("True peak", "mdi:arrow-collapse-up", unit="dBTP", digits=1),
+        metric=Metric("true_peak_dbtp", "Largest true peak of the set so far."),
+    )
 
 
 @record
@@ -208,7 +276,7 @@ class Status:
 
 
 # What the analyzer and the heads that ship say.
-EVENTS: tuple[type[Described], ...] = (Tempo, Beat, Genre, Level, Status, Spectrum)
+EVENTS: tuple[type[Described], ...] = (Tempo, Beat, Genre, Key, Loudness, Level, Status, Spectrum)
 
 SPECTRUM_FLOOR_DB = -60.0
 SPECTRUM_CEIL_DB = 40.0

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 # From the bottom up. A file beside the folders may know them all; those below know it if it knows nothing above them.
 FOLDERS = {
     "stream_analyzer": ("system", "analysis", "sound", "protocol", "serving", "client", "settings"),
-    "training": ("data", "music", "nets", "genre", "tempo", "beat", "studies"),
+    "training": ("data", "music", "nets", "genre", "tempo", "key", "beat", "studies"),
 }
 WITHOUT_IO = ("analysis", "protocol")
 IO = {"asyncio", "threading", "socket", "time", "sounddevice", "soundfile", "websockets", "aiomqtt"}
@@ -24,6 +24,7 @@ USERS = {
     "aiomqtt": "stream_analyzer.serving.mqtt",
     "pythonosc": "stream_analyzer.serving.osc",
     "prometheus_client": "stream_analyzer.serving.monitor",
+    "pyebur128": "stream_analyzer.analysis.loudness",
 }
 NEVER = {"tensorflow", "tf_keras", "keras", "librosa", "scipy", "training"}
 

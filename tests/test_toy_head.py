@@ -53,6 +53,7 @@ class ToyHead:
 
     name: ClassVar[str] = "mood"
     event: ClassVar[type[Any]] = Mood
+    measures: ClassVar[bool] = False
     features = ()
     model = None
     ready = True

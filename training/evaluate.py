@@ -2,6 +2,7 @@
 
 python -m training.evaluate genre --data ../shared/data --split valid --json
 python -m training.evaluate genre-switch --data ../shared/data --split valid --json
+python -m training.evaluate key --data ../shared/data --split valid --json
 python -m training.evaluate tempo --data ../shared/data --split valid --json
 python -m training.evaluate beat --data ../shared/data --split valid --json
 """
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from stream_analyzer.errors import StreamAnalyzerError
 from training.beat import evaluate as beat
 from training.genre import evaluate as genre
+from training.key import evaluate as key
 from training.publish import publish
 from training.studies import genre_switch
 from training.tempo import evaluate as tempo
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 SCORERS: dict[str, Callable[..., dict[str, Any]]] = {
     "genre": genre.evaluate,
     "genre-switch": genre_switch.evaluate,
+    "key": key.evaluate,
     "tempo": tempo.evaluate,
     "beat": beat.evaluate,
 }
@@ -60,8 +63,8 @@ def _table(report: dict[str, Any]) -> str:
     lines = []
     for name, values in report.items():
         lines.append(name)
-        for key, value in values.items() if isinstance(values, dict) else [("", values)]:
-            lines.append(f"  {key:24} {value:.4f}" if isinstance(value, float) else f"  {key:24} {value}")
+        for what, value in values.items() if isinstance(values, dict) else [("", values)]:
+            lines.append(f"  {what:24} {value:.4f}" if isinstance(value, float) else f"  {what:24} {value}")
     return "\n".join(lines)
 
 

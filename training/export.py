@@ -19,6 +19,7 @@ import numpy as np
 from stream_analyzer.analysis.features import SPEC
 from stream_analyzer.analysis.manifest import ModelManifest, sha256_of
 from stream_analyzer.analysis.model import TfliteModel
+from stream_analyzer.analysis.pitches import PITCHES
 from training.nets.quant import quantization_aware, to_int8
 from training.publish import write_card
 from training.task import Task, served
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MODEL_FILE = "model.tflite"
+FEATURES = {"profile": PITCHES}  # what a model sees of them -> the features, where that is not the log-mel of `SPEC`
 
 
 def side_by_side(float_rows: list[dict[str, Any]], int8_rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -55,7 +57,7 @@ def export(run: Path, task: Task, config: dict[str, Any], *, version: str, out: 
         task=config["task"],
         file=MODEL_FILE,
         sha256=sha256_of(out / MODEL_FILE),
-        feature=SPEC,
+        feature=FEATURES.get(task.input.values, SPEC),
         input=task.input,
         output=task.output.to_dict(),
         calibration={},

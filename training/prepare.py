@@ -1,6 +1,6 @@
-"""Turn data files into the service's representation: log-mel frames as the models see them, one file a set.
+"""Turn data files into the service's representation: log-mel or pitch frames as the models see them, one file a set.
 
-python -m training.prepare gtzan fma-small audio --data ../shared/data --out runs/data
+python -m training.prepare gtzan fma-small audio keys --data ../shared/data --out runs/data
 python -m training.prepare fma --audio fma_medium --metadata fma_metadata --out runs/data
 """
 
@@ -16,17 +16,20 @@ from typing import TYPE_CHECKING
 from stream_analyzer.errors import StreamAnalyzerError
 from training.data import prepare_fma, sources
 from training.data.fma import GENRE_SETS, SUBSETS
+from training.key import pitch_set
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from training.data.dataset import FrameSet
+    from training.key.pitch_set import PitchSet
 
 # A set's name on the command line -> how to read it from the data folder.
-SETS: dict[str, Callable[[Path], FrameSet]] = {
+SETS: dict[str, Callable[[Path], FrameSet | PitchSet]] = {
     "gtzan": sources.read_gtzan,
     "fma-small": sources.read_fma_small,
     "audio": sources.read_audio,
+    "keys": pitch_set.read_keys,
 }
 
 

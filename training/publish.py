@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "configs"
 _GENRE = ("shown_at_end", "shown_after_10_s", "shown_over_time", "first_two", "among_known")
+_KEY = (
+    "weighted",
+    "right",
+    "told_of_the_whole",
+    "right_within_15_s",
+    "no_key",
+    "followed_within_12_s",
+    "held_through_drums",
+)
 _TEMPO = ("accuracy1", "accuracy2", "rmse_bpm")
 _BEAT = {
     "beat": "F-measure of beats",
@@ -36,7 +45,7 @@ _BEAT = {
 def publish(folder: Path, *, task: str, report: dict[str, Any], split: str) -> None:
     """Write the scores of ``report`` into the manifest and the card of the model in ``folder``."""
     manifest = load_manifest(folder)
-    rows = {"genre": _genre_rows, "tempo": _tempo_rows, "beat": _beat_rows}[task](report, split)
+    rows = _ROWS[task](report, split)
     kept = [row for row in manifest.metrics if "int8" in row]  # of export: float and int8 side by side
     manifest = replace(manifest, metrics=[*rows, *kept])
     (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
@@ -135,6 +144,18 @@ def _beat_rows(report: dict[str, Any], split: str) -> Iterator[dict[str, Any]]:
     for name, part in report.items():
         for metric, what in _BEAT.items():
             yield _row(name, split, part["n"], what, part[metric], part.get(f"{metric}_95", ()))
+
+
+def _key_rows(report: dict[str, Any], split: str) -> Iterator[dict[str, Any]]:
+    for name, part in report.items():
+        for metric in _KEY:
+            if part.get(metric) is not None:
+                n = part["n_held"] if metric == "held_through_drums" else part["n"]
+                whole = metric not in ("weighted", "told_of_the_whole")  # a share of so many
+                yield _row(name, split, n, metric, part[metric], wilson_interval(part[metric], n) if whole else ())
+
+
+_ROWS = {"beat": _beat_rows, "genre": _genre_rows, "key": _key_rows, "tempo": _tempo_rows}
 
 
 def _row(  # noqa: PLR0917 - the cells of a row, in order

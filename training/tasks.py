@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from training.genre import task as genre
+from training.key import task as key
 from training.tempo import task as tempo
 
 if TYPE_CHECKING:
@@ -13,7 +14,11 @@ if TYPE_CHECKING:
 
     from training.task import Task
 
-TASKS: dict[str, Callable[[dict[str, Any], Path], Task]] = {"genre": genre.make_task, "tempo": tempo.make_task}
+TASKS: dict[str, Callable[[dict[str, Any], Path], Task]] = {
+    "genre": genre.make_task,
+    "key": key.make_task,
+    "tempo": tempo.make_task,
+}
 
 
 def make_task(config: dict[str, Any], prepared: Path) -> Task:

@@ -70,6 +70,8 @@ class Analyzer:
         self._nonfinite = 0
         self._analysed = 0
         self._start_afresh()
+        for head in self._heads:
+            head.reset()
 
     def feed(self, block: AudioBlock) -> list[Described]:
         """Analyse a block and return the events of the steps it completes, in order.
@@ -146,7 +148,8 @@ class Analyzer:
     def _reset_heads(self) -> None:
         self._said: dict[type[Described], Described] = {}
         for head in self._heads:
-            head.reset()
+            if not head.measures:
+                head.reset()
 
     def _finite(self, samples: F32) -> F32:
         sound = np.abs(samples) <= LOUDEST  # false for NaN too
@@ -173,8 +176,9 @@ class Analyzer:
         if len(frames[SPEC]):
             events.append(Spectrum(time_s=time_s, levels=spectrum_levels(frames[SPEC])))
         idle = self._silent or self._steady is not None
+        sound = resampled[SPEC.sample_rate_hz]
         next_s = {spec: self._began_s + log_mel.next_s for spec, log_mel in self._log_mels.items()}
-        step = Step(time_s, channels, rate_hz, level, idle, frames, next_s, self._said)
+        step = Step(time_s, channels, rate_hz, level, idle, frames, sound, next_s, self._said)
         for head in self._heads:
             said = head.hear(step)
             self._said |= {type(event): event for event in said}

@@ -24,7 +24,8 @@ class Step:
     ``samples`` [n, channels] at ``rate_hz`` are the sound as it came; ``frames`` holds the log-mel frames [n, bands]
     that it completed, by feature definition, and ``next_s`` when the frame after these begins. ``idle`` is true while
     there is nothing to judge: silence that has lasted for a second, or a sound whose spectrum does not move. ``said``
-    is the newest event of each class that the heads said, in this step or before.
+    is the newest event of each class that the heads said, in this step or before. ``sound`` [n] is what is analysed:
+    mixed, at the rate of `SPEC`.
     """
 
     time_s: float
@@ -33,6 +34,7 @@ class Step:
     level: Level
     idle: bool
     frames: Mapping[FeatureSpec, F32]
+    sound: F32
     next_s: Mapping[FeatureSpec, float] = field(default_factory=dict)
     said: Mapping[type[Any], Any] = field(default_factory=dict)
 
@@ -41,11 +43,13 @@ class Head(Protocol):
     """Judges sound step by step.
 
     ``name`` is that of its models folder, ``event`` the class of its events, ``features`` the log-mel frames that it
-    needs (none, if raw steps are enough), ``model`` the `Model` that it runs, None if it needs none.
+    needs (none, if raw steps are enough), ``model`` the `Model` that it runs, None if it needs none. One that
+    ``measures`` says what is, and judges nothing: silence and gaps do not make it forget.
     """
 
     name: ClassVar[str]
     event: ClassVar[type[Any]]
+    measures: ClassVar[bool]
     model: Any  # a `Model`, or None
 
     @property

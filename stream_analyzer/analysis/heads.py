@@ -1,4 +1,4 @@
-"""The heads that ship, and which of them run: those whose models are there."""
+"""The heads that ship, and which of them run: those whose models and libraries are there."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from stream_analyzer.analysis.beat.head import BeatHead
 from stream_analyzer.analysis.genre.head import GenreHead
+from stream_analyzer.analysis.key.head import KeyHead
+from stream_analyzer.analysis.loudness import head as loudness
 from stream_analyzer.analysis.model import TfliteModel
 from stream_analyzer.analysis.tempo.head import TempoHead
 from stream_analyzer.errors import ManifestError, ModelError
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def load_heads(folder: Path, *, tempo_range: TempoRange | None = None) -> list[Head]:
-    """Return the heads whose models lie in ``folder``, each in a folder of the head's name.
+    """Return the heads whose models lie in ``folder``, each in a folder of the head's name, and that of loudness.
 
     Raises
     ------
@@ -30,13 +32,14 @@ def load_heads(folder: Path, *, tempo_range: TempoRange | None = None) -> list[H
     makers: dict[str, Callable[[TfliteModel], Head]] = {
         "tempo": lambda model: TempoHead(model, tempo_range=tempo_range, ask=beat.tempo if beat else None),
         "genre": GenreHead,
+        "key": KeyHead,
     }
     heads = [make(_load(folder, task=name)) for name, make in makers.items() if (folder / name).is_dir()]
     heads += [beat] if beat else []
     if not heads:
         msg = f"no model in {folder}: it has none of the folders {', '.join(makers)}, beat; restore it or set --models"
         raise ModelError(msg)
-    return heads
+    return [*heads, loudness.LoudnessHead()] if loudness.available() else heads
 
 
 def _load(folder: Path, *, task: str) -> TfliteModel:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from stream_analyzer.analysis.features import SPEC, FeatureSpec
+from stream_analyzer.analysis.pitches import SEMITONES, PitchSpec
 from stream_analyzer.errors import FeatureMismatch, ManifestError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class ModelManifest:
     task: str
     file: str
     sha256: str
-    feature: FeatureSpec
+    feature: Any  # a FeatureSpec, or the PitchSpec of a model that sees profiles
     input: ModelInput
     output: dict[str, Any]
     calibration: dict[str, Any]
@@ -66,20 +67,27 @@ class ModelManifest:
     training: dict[str, Any]
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of what the model sees: the window, or of pitch frames their profile from each tonic."""
+        if isinstance(self.feature, PitchSpec):
+            return SEMITONES, self.feature.semitones
+        return self.input.frames, self.feature.n_mels
+
+    @property
     def window_s(self) -> float:
         """Seconds of sound in a full window."""
-        return self.input.heard * self.input.every / self.feature.frames_per_second
+        return float(self.input.heard * self.input.every / self.feature.frames_per_second)
 
     @property
     def first_s(self) -> float:
         """Seconds of sound until the first judgement."""
         last_frame = (self.input.min_frames - 1) * self.input.every
-        return (last_frame * self.feature.hop + self.feature.n_fft) / self.feature.sample_rate_hz
+        return float((last_frame * self.feature.hop + self.feature.n_fft) / self.feature.sample_rate_hz)
 
     @property
     def every_s(self) -> float:
         """Seconds of sound from judgement to judgement."""
-        return self.input.stride / self.feature.frames_per_second
+        return float(self.input.stride / self.feature.frames_per_second)
 
     def to_json(self) -> str:
         """Return the text of `manifest.json`."""
@@ -175,6 +183,10 @@ def positive(name: str, value: Any) -> float:  # noqa: ANN401
     return number
 
 
+def _feature(spec: dict[str, Any]) -> FeatureSpec | PitchSpec:
+    return PitchSpec(**spec) if "semitones" in spec else FeatureSpec(**spec)
+
+
 def _parse(data: dict[str, Any]) -> ModelManifest:
     manifest = ModelManifest(
         name=str(data["name"]),
@@ -182,7 +194,7 @@ def _parse(data: dict[str, Any]) -> ModelManifest:
         task=str(data["task"]),
         file=str(data["file"]),
         sha256=str(data["sha256"]),
-        feature=FeatureSpec(**data["feature"]["spec"]),
+        feature=_feature(data["feature"]["spec"]),
         input=ModelInput(**data["input"]),
         output=dict(data["output"]),
         calibration=dict(data["calibration"]),

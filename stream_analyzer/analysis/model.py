@@ -48,8 +48,7 @@ class TfliteModel:
         self._folder = folder
         self._interpreter = _interpreter(folder / self.manifest.file, self.manifest.name)
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        window = self.manifest.input
-        self._shape = (1, window.frames, self.manifest.feature.n_mels, 1)
+        self._shape = (1, *self.manifest.shape, 1)
         self._past = pairs_of_past(self.manifest.name, inputs, outputs, but=self._shape)
         taken = {index for pair in self._past for index in pair}
         inputs, outputs = ([one for one in some if one["index"] not in taken] for some in (inputs, outputs))

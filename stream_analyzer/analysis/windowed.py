@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from stream_analyzer.analysis.rolling import RollingWindow
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 class WindowedModel:
     """A model and the window of frames that it judges. State: the window."""
+
+    measures: ClassVar[bool] = False
 
     def __init__(self, model: Model) -> None:
         """Keep the newest frames that ``model`` looks at."""
@@ -39,7 +41,7 @@ class WindowedModel:
     def latency_s(self) -> float:
         """Seconds that a sound may take to be judged: a frame, and from judgement to judgement."""
         spec = self.model.manifest.feature
-        return spec.n_fft / spec.sample_rate_hz + self.model.manifest.every_s
+        return float(spec.n_fft / spec.sample_rate_hz + self.model.manifest.every_s)
 
     def reset(self) -> None:
         """Forget the window."""

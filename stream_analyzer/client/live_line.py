@@ -11,12 +11,12 @@ from stream_analyzer.client.following import Gap, Lost, Received
 from stream_analyzer.client.subscriber import subscribe_blocking
 from stream_analyzer.errors import ConfigError
 from stream_analyzer.protocol.kinds import Hello
-from stream_analyzer.types import Beat, Genre, Level, Status, Tempo
+from stream_analyzer.types import Beat, Genre, Key, Level, Loudness, Status, Tempo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
-LINE_TYPES = "tempo,genre,status"
+LINE_TYPES = "tempo,genre,key,status"
 _FRESH_S = 1.5
 _ERASE = "\r\x1b[K"
 
@@ -43,7 +43,7 @@ class LiveLine:
             self._parts = {Lost: f"no connection: {event.reason}; next attempt in {event.retry_s:.0f} s"}
         elif isinstance(event, Hello):
             self._parts, self._time_s = {}, 0.0
-        elif isinstance(event, Tempo | Beat | Genre | Level | Status):
+        elif isinstance(event, Tempo | Beat | Genre | Key | Loudness | Level | Status):
             self._time_s = max(self._time_s, event.time_s)
             self._parts[type(event)] = _words(event)
 
@@ -55,9 +55,8 @@ class LiveLine:
 
     def __str__(self) -> str:
         """Return it without the clock."""
-        shown = "   ".join(
-            self._parts[kind] for kind in (Lost, Tempo, Beat, Genre, Level, Status) if kind in self._parts
-        )
+        order = (Lost, Tempo, Beat, Genre, Key, Loudness, Level, Status)
+        shown = "   ".join(self._parts[kind] for kind in order if kind in self._parts)
         # What a server says must not steer the terminal.
         return "".join(character if character.isprintable() else "?" for character in shown)
 
@@ -112,7 +111,7 @@ def _without_lost(stream: Iterable[Received], note: Callable[[str], None]) -> It
             note(f"no connection: {told}; trying again, Ctrl-C ends")
 
 
-def _words(event: Tempo | Beat | Genre | Level | Status) -> str:
+def _words(event: Tempo | Beat | Genre | Key | Loudness | Level | Status) -> str:  # noqa: PLR0911 - one a kind
     match event:
         case Tempo():
             bar = f", {event.beats_in_bar} beats a bar" if event.beats_in_bar else ""
@@ -126,10 +125,20 @@ def _words(event: Tempo | Beat | Genre | Level | Status) -> str:
             second = f" or {event.second.label}" if event.second else ""
             both = event.confidence + (event.second.p if event.second else 0.0)
             return f"{event.label or 'no genre'}{second}{style} {both:.0%}{doubt}{_ago(event.age_s)}"
+        case Key():
+            return _key_words(event)
+        case Loudness():
+            return f"{event.short_term_lufs:.1f} LUFS"
         case Level():
             return f"{event.rms_dbfs:.0f} dBFS" + (" clipping" if event.clipping else "")
         case Status():
             return "demo, " * event.demo + event.state + (f": {event.detail}" if event.detail else "")
+
+
+def _key_words(key: Key) -> str:
+    guess = ", a guess" if key.state == "searching" else ""
+    name = f"{key.label} ({key.camelot}) {key.confidence:.0%}{guess}" if key.label else "no clear key"
+    return f"{name}{_ago(key.age_s)}"
 
 
 def _ago(age_s: float) -> str:

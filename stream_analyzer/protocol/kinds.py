@@ -6,7 +6,7 @@ import struct
 from typing import Any, ClassVar
 
 from stream_analyzer.kinds import Kind, described, record
-from stream_analyzer.types import Alternative, Beat, Genre, Level, SourceKind, Spectrum, Status, Tempo
+from stream_analyzer.types import Alternative, Beat, Genre, Key, Level, Loudness, SourceKind, Spectrum, Status, Tempo
 
 PROTOCOL_VERSION = 1
 SPECTRUM_HEADER = struct.Struct("<BBHHHQd")
@@ -102,6 +102,24 @@ class SummaryGenre:
 
 
 @record
+class SummaryKey:
+    """The key of a whole source."""
+
+    label: str
+    camelot: str
+    confidence: float = described(digits=4)
+
+
+@record
+class SummaryLoudness:
+    """The loudness of a whole source; ``integrated_lufs`` is None where all of it was silent."""
+
+    integrated_lufs: float | None = described(digits=1)
+    range_lu: float = described(digits=1)
+    true_peak_dbtp: float = described(digits=1)
+
+
+@record
 class Summary:
     """What a source that ended amounts to; None where nothing was found. ``music`` is the share that was music."""
 
@@ -112,10 +130,24 @@ class Summary:
     tempo: SummaryTempo | None
     genre: SummaryGenre | None
     music: float = described(digits=4)
+    key: SummaryKey | None = None
+    loudness: SummaryLoudness | None = None
 
 
-WireEvent = Hello | Replay | Tempo | Beat | Genre | Level | Status | Spectrum | Summary
-JSON_EVENTS: tuple[type[Any], ...] = (Hello, Replay, Tempo, Beat, Genre, Level, Status, Summary)
-KINDS: tuple[str, ...] = ("hello", "replay", "tempo", "beat", "genre", "level", "status", "spectrum", "summary")
+WireEvent = Hello | Replay | Tempo | Beat | Genre | Key | Loudness | Level | Status | Spectrum | Summary
+JSON_EVENTS: tuple[type[Any], ...] = (Hello, Replay, Tempo, Beat, Genre, Key, Loudness, Level, Status, Summary)
+KINDS: tuple[str, ...] = (
+    "hello",
+    "replay",
+    "tempo",
+    "beat",
+    "genre",
+    "key",
+    "loudness",
+    "level",
+    "status",
+    "spectrum",
+    "summary",
+)
 GREETINGS: tuple[str, ...] = ("hello", "replay")  # of a connection, outside the count of the session
 TYPES: tuple[str, ...] = tuple(kind for kind in KINDS if kind not in GREETINGS)

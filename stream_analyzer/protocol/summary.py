@@ -8,8 +8,8 @@ import numpy as np
 
 from stream_analyzer.kinds import described_fields
 from stream_analyzer.protocol.encode import wire_value
-from stream_analyzer.protocol.kinds import Summary, SummaryGenre, SummaryTempo
-from stream_analyzer.types import Alternative, Genre, Tempo
+from stream_analyzer.protocol.kinds import Summary, SummaryGenre, SummaryKey, SummaryLoudness, SummaryTempo
+from stream_analyzer.types import Alternative, Genre, Key, Loudness, Tempo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,6 +37,10 @@ class RunningSummary:
         self._genres = 0
         self._judged = 0
         self._judged_music = 0
+        self._keys: dict[str, float] = {}
+        self._keyed = 0
+        self._camelot: dict[str, str] = {}
+        self._loudness: Loudness | None = None
 
     def add(self, event: Described) -> None:
         """Take an event into account; held predictions are no new evidence."""
@@ -44,6 +48,10 @@ class RunningSummary:
         match event:
             case Tempo(age_s=0.0):
                 self._add_tempo(event)
+            case Key(age_s=0.0, label=str(), camelot=str()):
+                self._add_key(event)
+            case Loudness():
+                self._loudness = event
             case Genre():
                 self._judged += 1
                 self._judged_music += event.state == "music"
@@ -96,9 +104,29 @@ class RunningSummary:
         """Return the share of genre judgements that heard music; silence is none."""
         return self._judged_music / self._judged if self._judged else 0.0
 
+    def _add_key(self, key: Key) -> None:
+        self._keyed += 1
+        if key.label and key.camelot:
+            self._camelot[key.label] = key.camelot
+        for score in key.scores:
+            self._keys[score.label] = self._keys.get(score.label, 0.0) + score.p
+
+    def key(self) -> SummaryKey | None:
+        """Return the key with the highest mean probability of those that were shown, or None when none was."""
+        if not self._camelot:
+            return None
+        label = max(self._camelot, key=lambda one: self._keys[one])
+        return SummaryKey(label, self._camelot[label], self._keys[label] / self._keyed)
+
+    def loudness(self) -> SummaryLoudness | None:
+        """Return the loudness of everything so far, or None where it is not measured."""
+        last = self._loudness
+        return SummaryLoudness(last.integrated_lufs, last.range_lu, last.true_peak_dbtp) if last else None
+
     def summary(self) -> Summary:
         """Return what everything so far amounts to."""
-        return Summary(self.duration_s, self.duration_s, self.tempo(), self.genre(), self.music())
+        duration_s = self.duration_s
+        return Summary(duration_s, duration_s, self.tempo(), self.genre(), self.music(), self.key(), self.loudness())
 
 
 class Timeline:

@@ -6,7 +6,7 @@ import json
 import time
 from collections import Counter
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol, get_args
+from typing import TYPE_CHECKING, Protocol, cast, get_args
 
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -17,19 +17,25 @@ from stream_analyzer import __version__
 from stream_analyzer.kinds import described_fields
 from stream_analyzer.protocol.kinds import TYPES
 from stream_analyzer.serving.web.server import Answer
-from stream_analyzer.types import BrokerState, Silence, State, Status
+from stream_analyzer.types import EVENTS, BrokerState, Silence, State, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from stream_analyzer.analysis.head import Head
     from stream_analyzer.analysis.model import StreamModel
+    from stream_analyzer.kinds import Described
     from stream_analyzer.protocol.encode import Message
     from stream_analyzer.serving.web.fanout import Counters
     from stream_analyzer.sound.queue import BlockQueue
     from stream_analyzer.types import F32
 
 _READY: frozenset[State] = frozenset({"live", "cancelling", "silent", "steady", "degraded"})
+_MEASURED = frozenset(
+    event.KIND.name
+    for event in EVENTS
+    if event is not Status and any(what.metric for _, _, what in described_fields(event))
+)
 _HUNG_AFTER_S = 10.0
 _PREFIX = "stream_analyzer_"
 _BUCKETS_S = (0.0005, 0.001, 0.0015, 0.002, 0.003, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0)
@@ -43,7 +49,10 @@ class Progress(Protocol):
 
 
 class Monitor(Collector):
-    """Answers with how things stand. As a mailbox it counts the messages. State: those counts and inference times."""
+    """Answers with how things stand. As a mailbox it counts the messages.
+
+    State: those counts, the newest event of each kind that is measured, and inference times.
+    """
 
     def __init__(
         self,
@@ -57,6 +66,7 @@ class Monitor(Collector):
         """Watch the sound in ``queue``, the ``clients``, the analysis, the ``broker`` and the messages of ``types``."""
         self._queue, self._clients, self._progress, self._broker = queue, clients, progress, broker
         self._messages = Counter(dict.fromkeys(types, 0))
+        self._measured: dict[str, Described] = {}
         self._registry = CollectorRegistry(auto_describe=False)
         self._inference = Histogram(
             f"{_PREFIX}inference_seconds",
@@ -72,6 +82,8 @@ class Monitor(Collector):
         """Count a message, of the types that are published."""
         if message.kind in self._messages:
             self._messages[message.kind] += 1
+        if message.kind in _MEASURED:
+            self._measured[message.kind] = cast("Described", message.event)
 
     async def room(self) -> None:
         """Return at once: counting holds nobody up."""
@@ -105,6 +117,7 @@ class Monitor(Collector):
         """Give everything but the inference times, read where it is counted."""
         yield InfoMetricFamily(_PREFIX.rstrip("_"), "The program.", {"version": __version__})
         yield from self._sound()
+        yield from self._measurements()
         yield from self._listeners()
 
     def _sound(self) -> Iterator[Metric]:
@@ -120,6 +133,17 @@ class Monitor(Collector):
         silence = status.silence if status else "none"
         yield _states("silence", "Why nothing is heard.", get_args(Silence), silence)
         yield _states("state", "What the analyzer does.", get_args(State), status.state if status else "starting")
+
+    def _measurements(self) -> Iterator[Metric]:
+        """Give what the newest events measure, while sound comes: of what was, nobody wants a present value."""
+        status = self._progress.status
+        if not status or status.state not in _READY:
+            return
+        for event in self._measured.values():
+            for name, _, what in described_fields(type(event)):
+                value = getattr(event, name)
+                if what.metric and value is not None:
+                    yield _gauge(what.metric.name, what.metric.text, float(value))
 
     def _listeners(self) -> Iterator[Metric]:
         messages = CounterMetricFamily(f"{_PREFIX}messages", "Messages published.", labels=["type"])

@@ -158,7 +158,7 @@ def osc_messages(event: Event) -> Iterator[tuple[str, Arguments]]:
     if arguments:
         yield event.KIND.name, arguments
     for name, _, what in described:
-        if what.osc_alone and is_sure(event):
+        if what.osc_alone and is_sure(event) and getattr(event, name) is not None:
             yield what.osc_alone, (_argument(getattr(event, name), what),)
 
 

@@ -133,6 +133,7 @@ class Judge:
 
     name: ClassVar[str] = "genre"
     event: ClassVar[type[Any]] = Genre
+    measures: ClassVar[bool] = False
     model = None
     features = ()
     ready = True

@@ -17,7 +17,19 @@ from stream_analyzer.protocol.encode import Encoder, event_data
 from stream_analyzer.protocol.kinds import KINDS, SPECTRUM_HEADER
 from stream_analyzer.protocol.summary import RunningSummary, Timeline
 from stream_analyzer.sound.source import SourceInfo
-from stream_analyzer.types import Alternative, AudioBlock, Beat, Genre, Level, Score, Spectrum, Status, Tempo
+from stream_analyzer.types import (
+    Alternative,
+    AudioBlock,
+    Beat,
+    Genre,
+    Key,
+    Level,
+    Loudness,
+    Score,
+    Spectrum,
+    Status,
+    Tempo,
+)
 from tests.support.fakes import drum_loop, make_fakes
 
 if TYPE_CHECKING:
@@ -26,6 +38,8 @@ if TYPE_CHECKING:
 
 TEMPO = Tempo(12.3456, 127.9249, 0.83333, "locked", 0.0, (Alternative(63.96, 0.31),), 3, 0.33367)
 BEAT = Beat(12.4, 12.3611, 2, 3, 0.9, 12.8299, 127.9249)
+KEY = Key(9.0, "A minor", "8A", 0.71234, "clear", 0.0, 3.04, tuple(Score(f"k{i}", 0.1) for i in range(9)))
+LOUDNESS = Loudness(5.0, -14.04, -13.96, None, 4.26, -0.31)
 GENRE = Genre(
     12.3, "Jazz", 0.7, "music", 0.0, 0.98, tuple(Score(f"g{i}", 0.1) for i in range(9)), Score("Swing", 0.66666)
 )
@@ -63,6 +77,44 @@ def test_a_beat_keeps_the_schema_with_and_without_a_bar(validate: Callable[[dict
         validate(body(Encoder("abcdef").encode(beat).payload))
     with pytest.raises(ValidationError):
         validate(body(Encoder("abcdef").encode(replace(BEAT, number=0)).payload))
+
+
+def test_a_key_keeps_the_schema_and_without_one_too(validate: Callable[[dict[str, Any]], None]) -> None:
+    unclear = replace(KEY, label=None, camelot=None, confidence=0.0, state="unclear")
+    for key in (KEY, unclear):
+        message = body(Encoder("abcdef").encode(key).payload)
+        validate(message)
+        assert len(message["data"]["top"]) == 3
+    assert list(body(Encoder("abcdef").encode(KEY).payload)["data"].values())[:6] == [
+        "A minor",
+        "8A",
+        0.7123,
+        "clear",
+        0.0,
+        3.0,
+    ]
+    with pytest.raises(ValidationError):
+        validate(body(Encoder("abcdef").encode(replace(KEY, camelot="13A")).payload))
+
+
+def test_summary_has_the_key_that_was_likeliest_over_all() -> None:
+    summary = RunningSummary()
+    for label, p, other in (("A minor", 0.9, "C major"), ("C major", 0.6, "A minor"), ("C major", 0.5, "G major")):
+        scores = (Score(label, p), Score(other, 1.0 - p))
+        summary.add(replace(KEY, label=label, camelot="8B" if label == "C major" else "8A", scores=scores))
+    summary.add(replace(KEY, label="E major", camelot="12B", age_s=3.0, state="holding"))
+    found = summary.key()
+    assert found
+    assert (found.label, found.camelot, round(found.confidence, 3)) == ("A minor", "8A", 0.433)
+
+
+def test_loudness_keeps_the_schema_before_and_after_the_first_sound(
+    validate: Callable[[dict[str, Any]], None],
+) -> None:
+    for loudness, integrated in ((LOUDNESS, None), (replace(LOUDNESS, integrated_lufs=-14.26), -14.3)):
+        message = body(Encoder("abcdef").encode(loudness).payload)
+        assert list(message["data"].values()) == [-14.0, -14.0, integrated, 4.3, -0.3]
+        validate(message)
 
 
 def test_genre_message_is_exactly_this(validate: Callable[[dict[str, Any]], None]) -> None:
@@ -129,7 +181,17 @@ def test_the_schema_refuses_what_it_should(validate: Callable[[dict[str, Any]], 
 
 
 def test_summary_of_nothing() -> None:
-    assert event_data(RunningSummary().summary()) == {"duration_s": 0.0, "tempo": None, "genre": None, "music": 0.0}
+    found = event_data(RunningSummary().summary())
+    assert found == {"duration_s": 0.0, "tempo": None, "genre": None, "music": 0.0, "key": None, "loudness": None}
+
+
+def test_summary_has_the_last_loudness(validate: Callable[[dict[str, Any]], None]) -> None:
+    summary = RunningSummary()
+    for integrated in (None, -9.0, -14.0):
+        summary.add(replace(LOUDNESS, integrated_lufs=integrated))
+    message = body(Encoder("abcdef").encode(summary.summary()).payload)
+    assert message["data"]["loudness"] == {"integrated_lufs": -14.0, "range_lu": 4.3, "true_peak_dbtp": -0.3}
+    validate(message)
 
 
 def test_summary_takes_the_tempo_most_evidence_supports() -> None:

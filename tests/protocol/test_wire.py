@@ -23,7 +23,10 @@ from stream_analyzer.types import (
     Beat,
     Genre,
     GenreState,
+    Key,
+    KeyState,
     Level,
+    Loudness,
     Score,
     Spectrum,
     State,
@@ -76,6 +79,26 @@ genres = st.builds(
     sub_genre=st.none() | st.builds(Score, words, shares),
 )
 levels = st.builds(Level, seconds, st.floats(-120, 10), st.floats(-120, 10), clipping=st.booleans())
+keys = st.builds(
+    Key,
+    time_s=seconds,
+    label=st.none() | words,
+    camelot=st.none() | words,
+    confidence=shares,
+    state=st.sampled_from(get_args(KeyState)),
+    age_s=seconds,
+    tuning_cents=st.floats(-50, 50),
+    scores=st.lists(st.builds(Score, words, shares), max_size=9).map(tuple),
+)
+loudnesses = st.builds(
+    Loudness,
+    time_s=seconds,
+    momentary_lufs=st.floats(-120, 10),
+    short_term_lufs=st.floats(-120, 10),
+    integrated_lufs=st.none() | st.floats(-120, 10),
+    range_lu=st.floats(0, 120),
+    true_peak_dbtp=st.floats(-120, 10),
+)
 statuses = st.builds(
     Status,
     time_s=seconds,
@@ -89,7 +112,7 @@ statuses = st.builds(
 )
 
 
-@given(st.lists(tempi | beats | genres | levels | statuses, min_size=1, max_size=5))
+@given(st.lists(tempi | beats | genres | keys | loudnesses | levels | statuses, min_size=1, max_size=5))
 def test_events_survive_the_way_there_and_back(events: list[Described]) -> None:
     there, again = Encoder(SESSION), Encoder(SESSION)
     for seq, event in enumerate(events, start=1):
@@ -224,7 +247,9 @@ def test_nothing_but_a_protocol_error_ever_comes_of_it(payload: str | bytes) -> 
 
 @given(st.data())
 def test_no_change_to_one_field_breaks_the_reader(data: st.DataObject) -> None:
-    whole = json.loads(Encoder(SESSION).encode(data.draw(tempi | beats | genres | levels | statuses)).payload)
+    whole = json.loads(
+        Encoder(SESSION).encode(data.draw(tempi | beats | genres | keys | loudnesses | levels | statuses)).payload
+    )
     place = data.draw(st.sampled_from([whole, whole["data"]]))
     place[data.draw(st.sampled_from(sorted(place)))] = data.draw(
         st.none() | st.booleans() | st.integers() | st.floats() | words | st.just([]) | st.just({})

@@ -12,7 +12,7 @@ import pytest
 
 from stream_analyzer.protocol.encode import Encoder
 from stream_analyzer.serving.mqtt.discovery import discovery
-from stream_analyzer.types import Alternative, Genre, Score, Status, Tempo
+from stream_analyzer.types import Alternative, Genre, Key, Loudness, Score, Status, Tempo
 
 BASE = "stream-analyzer/hall/v1"
 SENSOR = {
@@ -22,14 +22,15 @@ SENSOR = {
         "platform": {"const": "sensor"},
         "unique_id": {"type": "string", "pattern": "^stream_analyzer_hall_"},
         "name": {"type": "string"},
-        "state_topic": {"type": "string", "pattern": f"^{BASE}/(tempo|genre|status)$"},
+        "state_topic": {"type": "string", "pattern": f"^{BASE}/(tempo|genre|key|loudness|status)$"},
         "value_template": {"type": "string"},
-        "json_attributes_topic": {"type": "string", "pattern": f"^{BASE}/(tempo|genre|status)$"},
+        "json_attributes_topic": {"type": "string", "pattern": f"^{BASE}/(tempo|genre|key|loudness|status)$"},
         "json_attributes_template": {"type": "string"},
         "icon": {"type": "string", "pattern": "^mdi:[a-z-]+$"},
-        "unit_of_measurement": {"enum": ["BPM", "%"]},
+        "unit_of_measurement": {"enum": ["BPM", "%", "LUFS", "LU", "dBTP"]},
         "state_class": {"const": "measurement"},
         "suggested_display_precision": {"type": "integer", "minimum": 0},
+        "expire_after": {"type": "integer", "minimum": 1},
         "device_class": {"const": "enum"},
         "options": {"type": "array", "items": {"type": "string"}},
     },
@@ -75,16 +76,23 @@ def payload() -> dict[str, Any]:
 def test_it_is_one_device_with_its_sensors(payload: dict[str, Any]) -> None:
     jsonschema.Draft202012Validator(DEVICE).validate(payload)
     sensors = payload["components"]
-    assert set(sensors) == {"tempo", "tempo_confidence", "genre", "genre_confidence", "state"}
+    loudness = {"loudness", "loudness_integrated_lufs", "loudness_range_lu", "loudness_true_peak_dbtp"}
+    assert (
+        set(sensors)
+        == {"tempo", "tempo_confidence", "genre", "genre_confidence", "key", "key_confidence", "state"} | loudness
+    )
+    assert {key for key, sensor in sensors.items() if "expire_after" in sensor} == loudness, "no broker keeps it"
     assert len({sensor["unique_id"] for sensor in sensors.values()}) == len(sensors)
 
 
 def shown(payload: dict[str, Any]) -> dict[str, str]:
     """Return what each sensor shows of the last messages, as Home Assistant renders it."""
     genre = Genre(1.0, "Jazz", 0.705, "music", 0.0, 0.98, (Score("Jazz", 0.705),), sure=True)
-    events: dict[str, Tempo | Genre | Status] = {
+    events: dict[str, Tempo | Genre | Key | Loudness | Status] = {
         "tempo": Tempo(1.0, 127.94, 0.834, "locked", 0.0, ()),
         "genre": genre,
+        "key": Key(1.0, "A minor", "8A", 0.62, "clear", 0.0, 3.0, (Score("A minor", 0.62),)),
+        "loudness": Loudness(1.0, -12.0, -13.04, None, 4.0, -0.2),
         "status": Status(1.0, "live", "", 0.0, 0.0, 0, 0),
     }
     said = {f"{BASE}/{kind}": json.loads(Encoder("abcdef").encode(e).payload) for kind, e in events.items()}
@@ -101,6 +109,12 @@ def test_the_templates_read_our_messages(payload: dict[str, Any]) -> None:
         "tempo_confidence": "83.0",
         "genre": "Jazz",
         "genre_confidence": "70.0",
+        "key": "A minor",
+        "key_confidence": "62.0",
+        "loudness": "-13.0",
+        "loudness_integrated_lufs": "None",
+        "loudness_range_lu": "4.0",
+        "loudness_true_peak_dbtp": "-0.2",
         "state": "live",
     }
     assert "live" in payload["components"]["state"]["options"]
@@ -154,7 +168,7 @@ def test_the_state_has_its_reason_beside_it_and_the_demo_is_marked(payload: dict
 
 def test_each_kind_has_its_attributes_once(payload: dict[str, Any]) -> None:
     having = {key for key, sensor in payload["components"].items() if "json_attributes_template" in sensor}
-    assert having == {"tempo", "genre", "state"}
+    assert having == {"tempo", "genre", "key", "loudness", "state"}
     for key in having:
         assert attributes(payload["components"][key]) == {}, "an emptied topic"
 
@@ -174,6 +188,15 @@ def attributes(sensor: dict[str, Any], **variables: Any) -> dict[str, Any]:
 def test_what_is_not_music_is_no_genre(payload: dict[str, Any]) -> None:
     data = {"label": "Jazz", "state": "not_music"}
     assert render(payload["components"]["genre"], value_json={"data": data}) == "Not music"
+
+
+def test_a_key_that_is_a_guess_is_not_said(payload: dict[str, Any]) -> None:
+    guess = Key(1.0, "A minor", "8A", 0.2, "searching", 0.0, 3.0, (Score("A minor", 0.2),))
+    assert render(payload["components"]["key"], value_json=message(guess)) == "Not sure"
+    held = replace(guess, state="holding", age_s=3.0)
+    assert render(payload["components"]["key"], value_json=message(held)) == "A minor"
+    shown = attributes(payload["components"]["key"], value_json=message(held))
+    assert (shown["camelot"], shown["state"], shown["tuning_cents"]) == ("8A", "holding", 3.0)
 
 
 def test_an_emptied_topic_is_unknown(payload: dict[str, Any]) -> None:

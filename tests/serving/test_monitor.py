@@ -14,10 +14,11 @@ from urllib.request import Request, urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from stream_analyzer.protocol.encode import Encoder
 from stream_analyzer.serving.monitor import Monitor
 from stream_analyzer.serving.web.fanout import Counters
 from stream_analyzer.sound.queue import BlockQueue
-from stream_analyzer.types import State, Status
+from stream_analyzer.types import Loudness, State, Status
 from tests.support.fakes import drum_loop
 from tests.support.real_process import Service, serve, state_is
 
@@ -153,6 +154,23 @@ def test_an_analysis_that_hangs_is_neither_healthy_nor_ready() -> None:
             200,
             200 if state in ("live", "cancelling", "silent", "steady", "degraded") else 503,
         )
+
+
+def test_what_is_measured_is_shown_while_there_is_sound() -> None:
+    progress = Progress(Status(5.0, "live", "", 0.0, 0.0, 0, 0), 0.0)
+    monitor = Monitor(BlockQueue(), Counters(), progress, broker=lambda: "none")
+    loudness = Loudness(5.0, -12.04, -13.0, None, 4.0, -0.2)
+    monitor.put(Encoder("abcdef").encode(loudness))
+    samples = parse(monitor.metrics().body.decode())
+    shown = {name: value for (name, *_), value in samples.items() if "lufs" in name or "_lu" in name or "dbtp" in name}
+    assert shown == {
+        "loudness_momentary_lufs": -12.04,
+        "loudness_short_term_lufs": -13.0,
+        "loudness_range_lu": 4.0,
+        "true_peak_dbtp": -0.2,
+    }
+    progress.status = Status(5.0, "device_lost", "", 0.0, 0.0, 0, 0)
+    assert ("true_peak_dbtp",) not in parse(monitor.metrics().body.decode())
 
 
 async def test_two_monitors_share_nothing() -> None:

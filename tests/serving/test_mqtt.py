@@ -17,8 +17,8 @@ import trustme
 from stream_analyzer.errors import ConfigError
 from stream_analyzer.serving.mqtt.sink import host_node
 from stream_analyzer.serving.mqtt.tls import tls_context
-from stream_analyzer.types import Beat, Spectrum
-from tests.support.mosquitto import PASSWORD, Mosquitto, Subscriber, kept, says, why_not
+from stream_analyzer.types import Beat, Loudness, Spectrum
+from tests.support.mosquitto import PASSWORD, Mosquitto, Subscriber, kept, says, text, why_not
 from tests.support.publishing import EVENTS, GENRE, STATUS, Analyzer, following, is_up, seen, state, tempo
 
 if TYPE_CHECKING:
@@ -89,6 +89,20 @@ async def test_beats_are_published_only_where_they_are_asked_for(broker: Mosquit
         assert "beat" not in late
         assert set(json.loads(late["config"])["components"]) >= {"tempo", "genre", "state"}
         assert "v1/beat" not in late["config"], "no sensor: Home Assistant would write each into its database"
+
+
+async def test_loudness_comes_once_a_second(broker: Mosquitto) -> None:
+    async with broker.subscriber() as subscriber, following(broker.port) as (analyzer, sink):
+        await is_up(subscriber)
+        first = analyzer.publish(Loudness(0.1, -12.0, -13.0, None, 4.0, -0.2))
+        await subscriber.until(says("v1/loudness"))
+        analyzer.publish(Loudness(0.2, -11.0, -13.0, None, 4.0, -0.2))
+        analyzer.publish(STATUS)
+        await subscriber.until(says("v1/status"))
+        assert seen(subscriber, "loudness") == [first]
+        sink._due_s["loudness"] -= Loudness.KIND.mqtt_every_s
+        later = analyzer.publish(Loudness(1.3, -10.0, -13.0, None, 4.0, -0.2))
+        await subscriber.until(lambda message: text(message) == later)
 
 
 async def test_nothing_is_queued_while_the_broker_is_away(broker: Mosquitto, log: pytest.LogCaptureFixture) -> None:

@@ -325,6 +325,9 @@ def test_the_documentation_names_every_address_with_its_arguments() -> None:
         == said
         == {"tempo": "ffsf", "bpm": "f", "beat": "iiff", "genre": "sfsfs"}
         | {
+            "key": "ssfsf",
+            "loudness": "ffff",
+            "integrated": "f",
             "level": "ffi",
             "status": "ss",
             "demo": "i",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tests.support import chromium
 from tests.support.real_process import ROOT
-from tests.support.scripted import GENRE, TEMPO, Scripted, set_so_far, status
+from tests.support.scripted import GENRE, KEY, LOUDNESS, TEMPO, Scripted, set_so_far, status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +38,7 @@ WORDLESS = """() => {
     [data-view="overlay"] .genre-label { width: 5em; }
     .digits, .digits * { color: var(--ink) !important; }
     .lamp, .clip { visibility: hidden; }
+    #loudness-cover { transform: scaleX(0.3) !important; }
     #meter-cover { transform: scaleY(0.4) !important; }
     #meter-peak { transform: translateY(18%) !important; }`);
   document.adoptedStyleSheets = [sheet];
@@ -84,6 +85,8 @@ def take(browser: Browser, mode: Mode) -> bytes:
     for _ in range(ATTEMPTS):
         analyzer.send("tempo", TEMPO)
         analyzer.send("genre", GENRE)
+        analyzer.send("key", KEY)
+        analyzer.send("loudness", LOUDNESS)
         analyzer.send_columns(5, column=COLUMN)
         analyzer.send("status", status(mode.state))
         page.wait_for_function(SETTLED, arg=mode.state)

@@ -11,7 +11,7 @@ from stream_analyzer.protocol.encode import Encoder, Message
 from stream_analyzer.serving.hub import Hub
 from stream_analyzer.serving.mqtt.sink import MqttSink
 from stream_analyzer.system.address import MqttAddress
-from stream_analyzer.types import Beat, Genre, Level, Score, Status, Tempo
+from stream_analyzer.types import Beat, Genre, Level, Loudness, Score, Status, Tempo
 from tests.support.mosquitto import Subscriber, says, text
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Analyzer:
         self.encoder = Encoder(session)
         self.hub = Hub(Message("hello", json.dumps({"type": "hello", "session": session}), session=session))
 
-    def publish(self, event: Tempo | Beat | Genre | Level | Status) -> str:
+    def publish(self, event: Tempo | Beat | Genre | Loudness | Level | Status) -> str:
         message = self.encoder.encode(event)
         self.hub.publish(message)
         assert isinstance(message.payload, str)

@@ -51,6 +51,7 @@ class BeatingHead:
 
     name: ClassVar[str] = "beat"
     event: ClassVar[type[Any]] = Beat
+    measures: ClassVar[bool] = False
     features = ()
     model = None
     ready = True

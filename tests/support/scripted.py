@@ -61,6 +61,22 @@ GENRE: dict[str, Any] = {
         ]
     ],
 }
+KEY: dict[str, Any] = {
+    "label": "A minor",
+    "camelot": "8A",
+    "confidence": 0.78,
+    "state": "clear",
+    "age_s": 0.0,
+    "tuning_cents": 4.0,
+    "top": [{"label": "A minor", "p": 0.78}, {"label": "C major", "p": 0.12}, {"label": "E minor", "p": 0.04}],
+}
+LOUDNESS: dict[str, Any] = {
+    "momentary_lufs": -12.4,
+    "short_term_lufs": -13.1,
+    "integrated_lufs": -15.3,
+    "range_lu": 4.2,
+    "true_peak_dbtp": -0.4,
+}
 LEVEL: dict[str, Any] = {"rms_dbfs": -18.2, "peak_dbfs": -3.1, "clipping": False}
 
 
@@ -164,6 +180,8 @@ class Scripted:
         self.send("status", status("live"))
         self.send("tempo", TEMPO)
         self.send("genre", GENRE)
+        self.send("key", KEY)
+        self.send("loudness", LOUDNESS)
         self.send("level", LEVEL)
         for level in range(100, 200, 10):
             self.send_columns(5, level=level)

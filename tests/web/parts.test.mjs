@@ -3,11 +3,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { secondsFor } from "../../web/page/axes.js";
+import { targetOf, withTarget } from "../../web/page/address.js";
 import { place } from "../../web/page/dial.js";
 import { heightOf, hzToMel } from "../../web/page/mel.js";
 import { FLOOR_DB, move, RESTING } from "../../web/page/meter.js";
 import { palette, RAMPS } from "../../web/page/palette.js";
 import { backoff } from "../../web/client/socket.js";
+import { mixing, placeOf } from "../../web/page/wheel.js";
 import * as strings from "../../web/page/strings.js";
 
 test("back-off stays within 0.5 and 10 s, grows and is spread", () => {
@@ -40,6 +42,23 @@ test("the frequency axis is Slaney's mel scale", () => {
 test("the dial is logarithmic, and what is off the scale is not drawn", () => {
   assert.ok(Math.abs(place(160) - place(80) - (place(80) - place(40))) < 1e-9);
   assert.deepEqual([place(39), place(241)], [null, null]);
+});
+
+test("neighbours on the wheel and the relative key mix, round the end too", () => {
+  assert.deepEqual(mixing("8A"), ["7A", "9A", "8B"]);
+  assert.deepEqual(mixing("12B"), ["11B", "1B", "12A"]);
+  assert.deepEqual(mixing("1A"), ["12A", "2A", "1B"]);
+  assert.deepEqual([mixing(""), placeOf("13A"), placeOf("8C"), placeOf("10B")], [[], null, null, { number: 10, ring: "B" }]);
+});
+
+test("the target of the loudness meter is in the address, and what is no loudness is not", () => {
+  assert.deepEqual(["", "?target=-23", "?target=-18.5", "?target=loud", "?target=3", "?target="].map(targetOf), [-14, -23, -18.5, -14, -14, -14]);
+  assert.deepEqual([withTarget("?ratio=half", -23), withTarget("?target=-23", -14)], ["?ratio=half&target=-23", ""]);
+});
+
+test("a set is over its target, under it or on it", () => {
+  const said = [-13, -14.04, -23].map((lufs) => strings.againstTarget(lufs, -14).replaceAll("\u00a0", " "));
+  assert.deepEqual(said, ["−13.0 LUFS, 1.0 LU over", "−14.0 LUFS, on target", "−23.0 LUFS, 9.0 LU under"]);
 });
 
 test("narrow pictures show fewer seconds", () => {

@@ -26,6 +26,20 @@ test("a tempo comes through with its place in the session", () => {
   assert.deepEqual(decodeText(envelope("tempo", TEMPO)), { type: "tempo", session: "k3f9", seq: 7, nth: 3, time_s: 63.48, data: TEMPO });
 });
 
+test("a key comes through, and none too; one in an unknown state does not", () => {
+  const key = { label: "A minor", camelot: "8A", confidence: 0.7, state: "clear", age_s: 0, tuning_cents: -3, top: [{ label: "A minor", p: 0.7 }] };
+  assert.deepEqual(decodeText(envelope("key", key)).data, key);
+  const none = decodeText(envelope("key", { ...key, label: null, camelot: null, state: "unclear" })).data;
+  assert.deepEqual([none.label, none.camelot], ["", ""]);
+  assert.equal(decodeText(envelope("key", { ...key, state: "modal" })), null);
+});
+
+test("loudness comes through, before there is any too; without a number it does not", () => {
+  const loudness = { momentary_lufs: -12, short_term_lufs: -13, integrated_lufs: null, range_lu: 0, true_peak_dbtp: -1 };
+  for (const data of [loudness, { ...loudness, integrated_lufs: -14 }]) assert.deepEqual(decodeText(envelope("loudness", data)).data, data);
+  assert.equal(decodeText(envelope("loudness", { ...loudness, range_lu: "wide" })), null);
+});
+
 test("a beat comes through, and one whose bar is unknown too; one without a time does not", () => {
   const unknown = { ...BEAT, number: null, beats_in_bar: null };
   for (const data of [BEAT, unknown]) assert.deepEqual(decodeText(envelope("beat", data)).data, data);
@@ -46,7 +60,9 @@ test("hello needs little and gives a scale in Hz", () => {
 
 test("a summary comes through, with nothing found too", () => {
   const found = { tempo: { bpm: 120, confidence: 0.5, alternatives: [] }, genre: { label: "Jazz", confidence: 0.7, scores: { Jazz: 0.7 } } };
-  for (const part of [found, { tempo: null, genre: null }]) {
+  const loudness = { integrated_lufs: -14, range_lu: 4, true_peak_dbtp: -1 };
+  const key = { label: "A minor", camelot: "8A", confidence: 0.5 };
+  for (const part of [{ ...found, key, loudness }, { tempo: null, genre: null, key: null, loudness: null }]) {
     const data = { duration_s: 9, music: 0.5, ...part };
     assert.deepEqual(decodeText(envelope("summary", data)).data, data);
   }

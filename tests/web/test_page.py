@@ -11,7 +11,7 @@ from tests.support import chromium
 from tests.support.node import find as find_node
 from tests.support.reading import PROBES, probe, text, until, until_situation
 from tests.support.real_process import ROOT, free_port, serve
-from tests.support.scripted import GENRE, HELLO, LEVEL, TEMPO, Scripted, status
+from tests.support.scripted import GENRE, HELLO, KEY, LEVEL, LOUDNESS, TEMPO, Scripted, status
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -150,9 +150,55 @@ def test_numbers_are_shown_as_they_are(page: Page, scripted: Scripted) -> None:
     ]
 
 
-@pytest.mark.parametrize(("absent", "element"), [("tempo", "tempo-state"), ("genre", "genre-label")])
+def test_the_key_lights_its_place_and_what_mixes(page: Page, scripted: Scripted) -> None:
+    scripted.send_all()
+    until(page, "() => document.getElementById('key-label').textContent === 'A minor'")
+    lit = {name: page.locator(f"#wheel .{name} text").all_text_contents() for name in ("here", "mixes")}
+    assert lit["here"] == ["8A"]
+    assert set(lit["mixes"]) == {"7A", "9A", "8B"}
+    assert text(page, "key-mixes") == "mixes with 7A, 9A and 8B"
+    assert (text(page, "key-camelot"), text(page, "key-confidence")) == ("8A", "78\u00a0% sure")
+    scripted.send("key", KEY | {"state": "searching", "confidence": 0.2})
+    until(page, "() => document.querySelectorAll('#wheel .here, #wheel .mixes').length === 0")
+    assert text(page, "key-label") == "Not sure yet"
+    assert text(page, "key-confidence").startswith("A minor 78\u00a0%"), "the first two, small"
+    scripted.send("key", KEY | {"state": "holding", "age_s": 9.0})
+    until(page, "() => document.getElementById('key-age').textContent === 'heard 9\u00a0s ago'")
+    assert "stale" in (page.locator("#key").get_attribute("class") or "")
+    scripted.send("key", KEY | {"state": "unclear", "label": None, "camelot": None, "confidence": 0.0})
+    until(page, "() => document.getElementById('key-label').textContent === 'No clear key'")
+
+
+def test_loudness_is_shown_against_a_target_of_this_screen(page: Page, scripted: Scripted) -> None:
+    scripted.send_all()
+    until(page, "() => document.getElementById('loudness-value').textContent === '\u221213.1'")
+    shown = [text(page, f"loudness-{name}").replace("\u00a0", " ") for name in ("integrated", "range", "peak")]
+    assert shown == ["\u221215.3 LUFS, 1.3 LU under", "4.2 LU", "\u22120.4 dBTP"]
+    line, mean = page.locator("#loudness-target"), page.locator("#loudness-mean")
+    assert line.evaluate("e => e.style.left") == "65%"
+    page.get_by_role("button", name="\u221223").click()
+    until(page, "() => document.getElementById('loudness-integrated').textContent.endsWith('7.7\u00a0LU over')")
+    assert (line.evaluate("e => e.style.left"), mean.evaluate("e => e.style.left")) == ("42.5%", "61.75%")
+    assert page.url.endswith("?target=-23")
+    scripted.send("loudness", LOUDNESS | {"integrated_lufs": None})
+    nothing = "\u2013"
+    until(page, f"() => document.getElementById('loudness-integrated').textContent === '{nothing}'")
+    assert text(page, "loudness-peak") == nothing
+    until(page, "() => document.getElementById('loudness').dataset.state === 'old'")
+    assert text(page, "loudness-value") == nothing
+
+
+def test_a_missing_meter_is_said(page: Page, scripted: Scripted) -> None:
+    scripted.send("hello", HELLO | {"types": ["tempo", "genre", "level", "status"]})
+    until(page, "() => document.getElementById('loudness-value').textContent === 'No meter: pyebur128 is missing'")
+    assert not page.locator("#loudness .bar").is_visible()
+
+
+@pytest.mark.parametrize(
+    ("absent", "element"), [("tempo", "tempo-state"), ("genre", "genre-label"), ("key", "key-label")]
+)
 def test_a_model_that_is_absent_is_said(page: Page, scripted: Scripted, absent: str, element: str) -> None:
-    types = [kind for kind in ("tempo", "genre", "level", "status") if kind != absent]
+    types = [kind for kind in ("tempo", "genre", "key", "level", "status") if kind != absent]
     scripted.send("hello", HELLO | {"types": types})
     scripted.send("status", status("live"))
     until(page, f"() => document.getElementById('{element}').textContent === 'No {absent} model'")

@@ -196,17 +196,30 @@ def test_stage_shows_tempo_and_genre_alone(page: Page) -> None:
         digits = page.locator("#digits").bounding_box()
         assert digits
         assert digits["width"] > 0.6 * width
-    for hidden in ("#set", ".sound", ".strip", "#bars", "#dial"):
+    for hidden in ("#set", ".sound", "#key", "#loudness", ".strip", "#bars", "#dial"):
         assert not page.locator(hidden).is_visible()
 
 
 @pytest.mark.usefixtures("set_page")
 def test_the_keyboard_reaches_everything(page: Page) -> None:
     order = []
-    for _ in range(9):
+    for _ in range(12):
         press(page, "Tab")
         order.append(focused(page).split(" ")[0].split("\u00a0")[0])
-    assert order == ["half", "three", "double", "5", "30", "All", "set-plot", "details-open", order[-1]]
+    assert order == [
+        "half",
+        "three",
+        "double",
+        "\u221214",
+        "\u221216",
+        "\u221223",
+        "5",
+        "30",
+        "All",
+        "set-plot",
+        "details-open",
+        order[-1],
+    ]
     page.locator("#details-open").focus()
     press(page, "Enter")
     until(page, "() => document.getElementById('details').open")

@@ -13,6 +13,9 @@
  * @typedef {{label: string, p: number}} Score
  * @typedef {"searching" | "music" | "holding" | "not_music"} GenreState
  * @typedef {{label: string, confidence: number, state: GenreState, age_s: number, music: number, top: Score[], sub_genre: Score | null, second: Score | null, sure: boolean}} Genre the label is "" while nothing but not_music was heard
+ * @typedef {"searching" | "clear" | "holding" | "unclear"} KeyState
+ * @typedef {{label: string, camelot: string, confidence: number, state: KeyState, age_s: number, tuning_cents: number, top: Score[]}} Key label and camelot are "" while nothing had a key yet
+ * @typedef {{momentary_lufs: number, short_term_lufs: number, integrated_lufs: number | null, range_lu: number, true_peak_dbtp: number}} Loudness
  * @typedef {{rms_dbfs: number, peak_dbfs: number, clipping: boolean}} Level
  * @typedef {"none" | "quiet" | "zeros" | "elsewhere"} Silence
  * @typedef {"starting" | "warming" | "live" | "cancelling" | "silent" | "steady" | "degraded" | "device_lost" | "ended"} SourceState
@@ -27,14 +30,17 @@
 /**
  * @typedef {{bpm: number, confidence: number, alternatives: Alternative[]}} SummaryTempo
  * @typedef {{label: string, confidence: number, scores: Record<string, number>}} SummaryGenre
- * @typedef {{duration_s: number, tempo: SummaryTempo | null, genre: SummaryGenre | null, music: number}} Summary
+ * @typedef {{label: string, camelot: string, confidence: number}} SummaryKey
+ * @typedef {{integrated_lufs: number | null, range_lu: number, true_peak_dbtp: number}} SummaryLoudness
+ * @typedef {{duration_s: number, tempo: SummaryTempo | null, genre: SummaryGenre | null, music: number,
+ *   key: SummaryKey | null, loudness: SummaryLoudness | null}} Summary
  * @typedef {{bands: number, columns: number, levels: Uint8Array}} Spectrum columns * bands levels, oldest column first, low band first
  */
 
 /**
  * @typedef {{time_s: number, session: string, seq: number, nth: number}} Head
  * @typedef {Head & ({type: "hello", data: Hello} | {type: "tempo", data: Tempo} | {type: "beat", data: Beat} | {type: "genre", data: Genre}
- *   | {type: "level", data: Level} | {type: "status", data: Status} | {type: "summary", data: Summary}
+ *   | {type: "key", data: Key} | {type: "loudness", data: Loudness} | {type: "level", data: Level} | {type: "status", data: Status} | {type: "summary", data: Summary}
  *   | {type: "spectrum", data: Spectrum})} Message
  * @typedef {Exclude<Message["type"], "hello">} MessageType
  * @typedef {Record<string, unknown>} Fields
@@ -44,6 +50,7 @@ const VERSION = 1;
 const SPECTRUM = 1;
 const HEADER_BYTES = 24;
 const TEMPO_STATES = ["searching", "locked", "octave", "holding", "unsteady"];
+const KEY_STATES = ["searching", "clear", "holding", "unclear"];
 const GENRE_STATES = ["searching", "music", "holding", "not_music"];
 const SOURCE_STATES = ["starting", "warming", "live", "cancelling", "silent", "steady", "degraded", "device_lost", "ended"];
 
@@ -100,6 +107,16 @@ const summaryGenre = (genre) => ({
   label: text(genre.label),
   confidence: number(genre.confidence),
   scores: Object.fromEntries(Object.entries(fields(genre.scores)).map(([label, p]) => [label, number(p)])),
+});
+
+/** @param {Fields} key */
+const summaryKey = (key) => ({ label: text(key.label), camelot: text(key.camelot), confidence: number(key.confidence) });
+
+/** @param {Fields} loudness */
+const summaryLoudness = (loudness) => ({
+  integrated_lufs: maybe(loudness.integrated_lufs),
+  range_lu: number(loudness.range_lu),
+  true_peak_dbtp: number(loudness.true_peak_dbtp),
 });
 
 /** @type {Record<string, (data: Fields) => unknown>} */
@@ -164,6 +181,20 @@ const READERS = {
     second: data.second ? score(fields(data.second)) : null,
     sure: data.sure === true,
   }),
+  key: (data) => ({
+    label: text(data.label ?? ""),
+    camelot: text(data.camelot ?? ""),
+    confidence: number(data.confidence),
+    state: oneOf(data.state, KEY_STATES),
+    age_s: number(data.age_s, 0),
+    tuning_cents: number(data.tuning_cents, 0),
+    top: list(data.top).map(fields).map(score),
+  }),
+  loudness: (data) => ({
+    momentary_lufs: number(data.momentary_lufs),
+    short_term_lufs: number(data.short_term_lufs),
+    ...summaryLoudness(data),
+  }),
   level: (data) => ({
     rms_dbfs: number(data.rms_dbfs),
     peak_dbfs: number(data.peak_dbfs),
@@ -187,6 +218,8 @@ const READERS = {
     tempo: data.tempo ? summaryTempo(fields(data.tempo)) : null,
     genre: data.genre ? summaryGenre(fields(data.genre)) : null,
     music: number(data.music),
+    key: data.key ? summaryKey(fields(data.key)) : null,
+    loudness: data.loudness ? summaryLoudness(fields(data.loudness)) : null,
   }),
 };
 

@@ -8,17 +8,18 @@
 /** @import {SpectrumScale} from "../client/protocol.js" */
 /** @import {Action, State} from "./state.js" */
 
-import { ratioOf, withRatio } from "./address.js";
+import { ratioOf, targetOf, withRatio, withTarget } from "./address.js";
 import { frequencyAxis, secondsFor, timeAxis, windows } from "./axes.js";
 import { Follower, Stream, TYPES } from "../client/client.js";
 import { BeatLamp } from "./beat.js";
 import { Details } from "./details.js";
 import { byId } from "./elements.js";
+import { LoudnessMeter } from "./loudness.js";
 import { Meter } from "./meter.js";
 import { palette, RAMPS } from "./palette.js";
 import { SetSoFar } from "./set.js";
 import { Spectrum } from "./spectrum.js";
-import { INITIAL, latency, reduce } from "./state.js";
+import { comes, INITIAL, latency, reduce } from "./state.js";
 import { PAGE } from "./strings.js";
 import { decodeTimeline } from "./timeline.js";
 import { View } from "./view.js";
@@ -34,7 +35,7 @@ for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySele
 }
 
 /** @type {State} */
-let state = { ...INITIAL, ratio: ratioOf(location.search) };
+let state = { ...INITIAL, ratio: ratioOf(location.search), target_lufs: targetOf(location.search) };
 let frame = 0;
 let shownAt = -Infinity;
 let soundSeen = true; // some views have neither spectrogram nor meter
@@ -44,6 +45,10 @@ const view = new View((ratio) => {
   history.replaceState(null, "", location.pathname + withRatio(location.search, ratio));
   dispatch({ kind: "show", ratio });
 }, (channel) => stream.listenTo(channel));
+const loudness = new LoudnessMeter((target_lufs) => {
+  history.replaceState(null, "", location.pathname + withTarget(location.search, target_lufs));
+  dispatch({ kind: "aim", target_lufs });
+});
 const details = new Details();
 const set = new SetSoFar();
 const meter = new Meter(byId("meter-cover"), byId("meter-peak"));
@@ -133,6 +138,7 @@ function draw(now) {
   const latency_s = latency(state, clock, wire_s + spectrum.behind_s);
   view.show(state, clock, latency_s);
   details.show(state, latency_s);
+  loudness.show(state.loudness, state.target_lufs, comes(state, "loudness"), clock);
   set.show(state.rows);
   shownAt = now;
 }

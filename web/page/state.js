@@ -4,7 +4,7 @@
  * `now` and `at` are milliseconds of the browser's clock and only ever measure ages.
  */
 
-/** @import {Beat, Genre, Hello, Level, Message, Silence, Status, Tempo} from "../client/protocol.js" */
+/** @import {Beat, Genre, Hello, Key, Level, Loudness, Message, Silence, Status, Tempo} from "../client/protocol.js" */
 /** @import {Row} from "./timeline.js" */
 
 import { join, prolong } from "./timeline.js";
@@ -28,17 +28,20 @@ import { join, prolong } from "./timeline.js";
  * @property {Received<Tempo> | null} tempo
  * @property {Received<Beat> | null} beat
  * @property {Received<Genre> | null} genre
+ * @property {Received<Key> | null} key
+ * @property {Received<Loudness> | null} loudness
  * @property {Received<Level> | null} level
  * @property {Received<Status> | null} status
  * @property {number} clippedAt when clipping was last heard
  * @property {readonly Row[]} rows the set so far
+ * @property {number} target_lufs this viewer's choice: the loudness that the meter marks
  * @property {number} ratio this viewer's choice: what the shown tempo is to the one that was heard
  */
 
 /**
  * @typedef {{kind: "open", at: number} | {kind: "lost", at: number, wait_s: number, code?: number}
  *   | {kind: "message", at: number, message: Message} | {kind: "gap", missed: number}
- *   | {kind: "timeline", session: string, rows: readonly Row[]} | {kind: "show", ratio: number}} Action
+ *   | {kind: "timeline", session: string, rows: readonly Row[]} | {kind: "show", ratio: number} | {kind: "aim", target_lufs: number}} Action
  *
  * @typedef {"connecting" | "offline" | "locked" | "full" | "device_lost" | "ended" | "starting" | "silent" | "zeros" | "elsewhere" | "hum" | "tone"
  *   | "noise" | "stalled" | "clipping" | "degraded" | "cancelling" | "not_music" | "warming" | "live"} Situation
@@ -68,11 +71,14 @@ export const INITIAL = Object.freeze({
   tempo: null,
   beat: null,
   genre: null,
+  key: null,
+  loudness: null,
   level: null,
   status: null,
   clippedAt: -Infinity,
   rows: Object.freeze([]),
   ratio: 1,
+  target_lufs: -14,
 });
 
 /**
@@ -98,6 +104,8 @@ export function reduce(state, action) {
       return action.session === state.session ? { ...state, rows: join(action.rows, state.rows) } : state;
     case "show":
       return { ...state, ratio: action.ratio };
+    case "aim":
+      return { ...state, target_lufs: action.target_lufs };
   }
 }
 
@@ -110,7 +118,7 @@ function clock(state, time_s, at) {
 function receive(state, message, at) {
   const { type, session } = message;
   if (type === "hello") {
-    const known = session === state.session ? state : { ...INITIAL, line: state.line, ratio: state.ratio };
+    const known = session === state.session ? state : { ...INITIAL, line: state.line, ratio: state.ratio, target_lufs: state.target_lufs };
     return { ...known, session, refusal: "", hello: message.data };
   }
   return { ...state, ...clock(state, message.time_s, at), ...value(state, message, at) };
@@ -123,6 +131,10 @@ function value(state, message, at) {
       return { tempo: { data: message.data, at }, rows: prolong(state.rows, message, message.time_s) };
     case "genre":
       return { genre: { data: message.data, at }, rows: prolong(state.rows, message, message.time_s) };
+    case "key":
+      return { key: { data: message.data, at } };
+    case "loudness":
+      return { loudness: { data: message.data, at } };
     case "level":
       return { clippedAt: message.data.clipping ? at : state.clippedAt, level: { data: message.data, at } };
     case "status":
@@ -175,3 +187,6 @@ export function age_s(received, now) {
   const waited_s = (now - received.at) / 1000;
   return received.data.age_s + (waited_s > 1.5 ? waited_s : 0);
 }
+
+/** Whether the analyzer has what it takes to say it. @param {State} state @param {string} type */
+export const comes = ({ hello }, type) => !hello?.types.length || hello.types.includes(type);

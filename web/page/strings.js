@@ -22,6 +22,14 @@ export const PAGE = {
   spectrogram: "Spectrogram of the last seconds: time from left to right, frequency from low to high",
   meter: "Level meter",
   clip: "clip",
+  key: "Key",
+  loudness: "Loudness",
+  lufs: "LUFS",
+  integrated: "The set",
+  range: "Range",
+  truePeak: "True peak",
+  target: "Target",
+  targets: "Loudness that the line marks",
   set: "The set so far",
   zoom: "How much of it",
   plot: "Tempo and genre over time: arrow keys read values",
@@ -115,7 +123,8 @@ export const NO_MUSIC = "No music";
 export const UNCERTAIN = "Can’t tell";
 
 /** What is said where the analyzer has no model for it. */
-export const ABSENT = { tempo: "No tempo model", genre: "No genre model" };
+export const ABSENT = { tempo: "No tempo model", genre: "No genre model", key: "No key model", loudness: "No meter: pyebur128 is missing" };
+export const NO_KEY = "No clear key";
 const NO_GENRE = "no genre";
 export const NONE = "–";
 export const NOW = "now";
@@ -141,6 +150,12 @@ export function age(seconds) {
 
 /** The first two of what it may be, likeliest first. @param {readonly {label: string, p: number}[]} top */
 export const perhaps = (top) => top.slice(0, 2).map(({ label, p }) => `${genre(label)} ${percent(p)}`).join(", ");
+
+/** What mixes with a key, by their codes. @param {readonly string[]} codes */
+export const mixesWith = (codes) => (codes.length ? `mixes with ${codes.slice(0, -1).join(", ")} and ${codes.at(-1)}` : "");
+
+/** How the music is tuned. @param {number} cents */
+export const tuning = (cents) => `${cents < 0 ? "−" : "+"}${Math.abs(cents).toFixed(0)}\u00a0cents`;
 
 /** @param {number} part */
 export const music = (part) => `${percent(part)} music`;
@@ -197,6 +212,22 @@ export const hears = (task, window_s) => `${task} hears ${Math.round(window_s)}\
 
 /** @param {number} db */
 export const decibels = (db) => db.toFixed(0).replace("-", "−");
+
+/** One digit, and a minus that is as wide as a plus. @param {number} db */
+export const lufs = (db) => db.toFixed(1).replace("-", "−");
+
+/** @param {number} lufs_ integrated @param {number} target */
+export function againstTarget(lufs_, target) {
+  const over = Math.round(10 * (lufs_ - target)) / 10;
+  const words = over === 0 ? "on target" : `${Math.abs(over).toFixed(1)}\u00a0LU ${over > 0 ? "over" : "under"}`;
+  return `${lufs(lufs_)}\u00a0LUFS, ${words}`;
+}
+
+/** @param {number} lu */
+export const loudnessUnits = (lu) => `${lu.toFixed(1)}\u00a0LU`;
+
+/** @param {number} db */
+export const truePeak = (db) => `${lufs(db)}\u00a0dBTP`;
 
 /** @param {number} hz */
 export const frequency = (hz) => (hz < 1000 ? String(hz) : `${hz / 1000}k`);
@@ -269,6 +300,26 @@ export const DETAILS = [
     term: "Music",
     sentence: "How likely it is music at all. Of speech and noise the page says that they are no music; the genre is then that of the music before, and ages.",
     value: (state) => (state.genre ? percent(state.genre.data.music) : NONE),
+  },
+  {
+    term: "Key",
+    sentence: "The key that the music is in, and its place on the Camelot wheel: the same place, its two neighbours and the other ring's same number mix well. It is judged by the last 30\u00a0s, and anew when the last 8\u00a0s tell of another one; drums alone leave it as it was.",
+    value: ({ key }) => (key?.data.label ? `${key.data.label}, ${key.data.camelot}` : NONE),
+  },
+  {
+    term: "Tuning",
+    sentence: "How far the music is tuned above or below an A of 440\u00a0Hz; a pitch fader moves it.",
+    value: ({ key }) => (key ? tuning(key.data.tuning_cents) : NONE),
+  },
+  {
+    term: "Loudness",
+    sentence: "As broadcasters measure it (EBU R128): the numerals tell the last 3\u00a0s, the bar the last 0.4\u00a0s. The line is the target, the small mark the whole set without its pauses. A set as loud as its target need not be turned up or down by who plays it.",
+    value: ({ loudness }) => (loudness ? `${lufs(loudness.data.short_term_lufs)}\u00a0LUFS` : NONE),
+  },
+  {
+    term: "Range, true peak",
+    sentence: "How far the loud and the soft parts of the set lie apart; and its largest peak, between the samples too: above 0 it is cut off when it is played or encoded.",
+    value: ({ loudness }) => (loudness ? `${loudnessUnits(loudness.data.range_lu)}, ${truePeak(loudness.data.true_peak_dbtp)}` : NONE),
   },
   {
     term: "Tempo hears",

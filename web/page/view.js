@@ -1,15 +1,16 @@
 // @ts-check
 /** Puts a state on the page: texts, bars, dial and strip. Touches an element only when what it shows has changed. */
 
-/** @import {Genre, Hello, Tempo} from "../client/protocol.js" */
+/** @import {Genre, Hello, Key, Tempo} from "../client/protocol.js" */
 /** @import {Received, Situation, State} from "./state.js" */
 
 import { Dial } from "./dial.js";
 import { Digits } from "./digits.js";
 import { byId } from "./elements.js";
 import { colourOf } from "./families.js";
-import { age_s, situation } from "./state.js";
+import { age_s, comes, situation } from "./state.js";
 import * as strings from "./strings.js";
+import { mixing, Wheel } from "./wheel.js";
 
 const STALE_S = 4;
 const SPOKEN_EVERY_MS = 12_000;
@@ -76,6 +77,7 @@ class Choice {
 export class View {
   #digits = new Digits(/** @type {any} */ (byId("digits")));
   #dial = new Dial(byId("dial"));
+  #wheel = new Wheel(byId("wheel"));
   #bars = Array.from({ length: BARS }, () => new Bar());
   /** @type {State | null} */ #last = null;
   #spokenAt = -Infinity;
@@ -109,12 +111,14 @@ export class View {
     this.#situation(state, now);
     if (state.tempo !== before?.tempo || state.ratio !== before?.ratio) this.#tempo(state.tempo?.data ?? null, state.ratio);
     if (state.genre !== before?.genre || state.hello !== before?.hello) this.#genre(state.genre?.data ?? null);
+    if (state.key !== before?.key || state.hello !== before?.hello) this.#key(state.key?.data ?? null, comes(state, "key"));
     if (state.hello !== before?.hello) this.#hello(state.hello);
     if (state.status !== before?.status || state.skipped !== before?.skipped) this.#counters(state);
     this.#level(state, now);
     this.#tempoState(state, now);
     this.#age("tempo", state.tempo, now);
     this.#age("genre", state.genre?.data.label ? state.genre : null, now);
+    this.#age("key", state.key?.data.label ? state.key : null, now);
     write("clock", strings.clock(state.time_s));
     write("latency", strings.milliseconds(latency_s));
     this.#speak(state, now);
@@ -176,10 +180,11 @@ export class View {
   }
 
   /** A tempo that nothing has confirmed for a while is held, whatever was said of it then. @param {State} state @param {number} now */
-  #tempoState({ tempo }, now) {
+  #tempoState(state, now) {
+    const { tempo } = state;
     const said = tempo?.data.state ?? "searching";
     const shown = tempo && said !== "searching" && age_s(tempo, now) > STALE_S ? "holding" : said;
-    write("tempo-state", this.#comes("tempo") ? strings.TEMPO_STATES[shown] : strings.ABSENT.tempo);
+    write("tempo-state", comes(state, "tempo") ? strings.TEMPO_STATES[shown] : strings.ABSENT.tempo);
     byId("tempo").dataset.state = shown;
   }
 
@@ -202,20 +207,27 @@ export class View {
 
   /** What stands large: one label, two that are close, or why there is none. @param {Genre | null} genre */
   #genreLabel(genre) {
-    if (!this.#comes("genre")) return strings.ABSENT.genre;
+    if (!this.#last || !comes(this.#last, "genre")) return strings.ABSENT.genre;
     if (!genre?.label) return genre?.state === "not_music" ? strings.NO_MUSIC : strings.UNSURE;
     if (!genre.sure) return strings.UNCERTAIN;
     const names = [genre.label, ...(genre.second ? [genre.second.label] : [])];
     return names.map(strings.genre).join(` ${strings.OR} `);
   }
 
-  /** Whether the analyzer has what it takes to say it. @param {"tempo" | "genre"} what */
-  #comes(what) {
-    const types = this.#last?.hello?.types ?? [];
-    return types.length === 0 || types.includes(what);
+  /** A key that is only a guess has no place on the wheel. @param {Key | null} key @param {boolean} comes */
+  #key(key, comes) {
+    const shown = key && key.label && key.state !== "searching" ? key : null;
+    const label = shown ? shown.label : key?.state === "unclear" ? strings.NO_KEY : strings.UNSURE;
+    write("key-label", comes ? label : strings.ABSENT.key);
+    write("key-camelot", shown?.camelot ?? "");
+    const guess = key?.state === "searching" ? strings.perhaps(key.top) : "";
+    write("key-confidence", shown ? strings.sure(shown.confidence) : guess);
+    write("key-mixes", strings.mixesWith(mixing(shown?.camelot ?? "")));
+    byId("key").dataset.state = comes ? (key?.state ?? "searching") : "absent";
+    this.#wheel.show(shown?.camelot ?? "");
   }
 
-  /** @param {"tempo" | "genre"} what @param {Received<{age_s: number}> | null} received @param {number} now */
+  /** @param {"tempo" | "genre" | "key"} what @param {Received<{age_s: number}> | null} received @param {number} now */
   #age(what, received, now) {
     const seconds = received ? age_s(received, now) : 0;
     write(`${what}-age`, received ? strings.age(seconds) : "");

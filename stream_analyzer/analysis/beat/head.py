@@ -25,6 +25,7 @@ class BeatHead:
 
     name: ClassVar[str] = "beat"
     event: ClassVar[type[Any]] = Beat
+    measures: ClassVar[bool] = False
 
     def __init__(self, model: StreamModel) -> None:
         """Judge by ``model``."""

@@ -48,6 +48,8 @@ def discovery(
             if what.entity:
                 key = what.entity.key or f"{kind}_{name}"
                 sensors[key] = _sensor(what.entity, topic, f"value_json.data.{wire}", ages=ages(event)) | attributes
+                if event.KIND.mqtt == "passing":  # nobody takes it back when nothing more comes
+                    sensors[key]["expire_after"] = OLD_AFTER_S
                 attributes = {}
     payload = {
         "device": {

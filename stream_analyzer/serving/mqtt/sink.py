@@ -81,6 +81,8 @@ class MqttSink:
         self._passing = frozenset(passing | (asked & set(also)))
         self._ageing = frozenset(event.KIND.name for event in events if event.KIND.mqtt == "retained" and ages(event))
         self._retained = frozenset(event.KIND.name for event in events if event.KIND.mqtt == "retained")
+        self._every_s = {event.KIND.name: event.KIND.mqtt_every_s for event in events if event.KIND.mqtt_every_s}
+        self._due_s: dict[str, float] = {}
         self._discovery = (
             discovery(node, base=self._base, availability=self._availability, prefix=discovery_prefix, events=events)
             if discovery_prefix
@@ -187,11 +189,23 @@ class MqttSink:
         for message in messages:
             if message.kind == "hello" or (self._lost and message.kind in self._ageing):  # hello again: a new source
                 continue
+            if not self._due(message.kind):
+                continue
             topic, keep = f"{self._base}/{message.kind}", message.kind in self._retained
             await self._send(client, topic, message.payload, keep=keep)
         if self._lost and not lost_before:
             for kind in self._ageing:
                 await self._send(client, f"{self._base}/{kind}", "")
+
+    def _due(self, kind: str) -> bool:
+        """Tell whether a kind may go out now, and keep its pace."""
+        now_s, every_s = time.monotonic(), self._every_s.get(kind)
+        if every_s is None:
+            return True
+        if now_s < self._due_s.get(kind, now_s):
+            return False
+        self._due_s[kind] = now_s + every_s
+        return True
 
     async def _introduce(self, client: Connection, known: set[str]) -> None:
         """Say who is here, and take back what an earlier session has left and this one does not know yet."""

@@ -61,7 +61,7 @@ _SECURITY_HEADERS = {
     "Cache-Control": "no-cache",
 }
 _FOR_ANYONE = ("/health", "/ready")  # supervisors have no token, and these say nothing of the sound
-_PAGE_PARAMETERS = ("view", "ratio")  # of the page's address; a login link may carry them
+_PAGE_PARAMETERS = ("view", "ratio", "target")  # of the page's address; a login link may carry them
 _LOG_IN = "open the login link that the analyzer gave at its start"
 
 

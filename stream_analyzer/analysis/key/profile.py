@@ -1,0 +1,110 @@
+"""Pitch frames -> how much each semitone stands out, over the last seconds, in tune: what the key is judged by. Pure.
+
+Power that is spread over neighbouring pitches, as of drums and noise, stands out nowhere, and level and equalizer have
+no say. What is left is averaged over time, read at the pitch that the music is tuned to, and turned to each tonic.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from stream_analyzer.analysis.pitches import PITCHES, SEMITONES
+
+if TYPE_CHECKING:
+    from stream_analyzer.types import F32
+
+NEIGHBOURS = 9  # bins to each side that a bin is compared with: three semitones
+MOST = 2.5  # nepers that one frame counts at most
+TUNING_S = 30.0  # time constant of the tuning
+_CENTS = 100.0
+
+
+def salience(frames: F32) -> F32:
+    """Return by how many nepers each bin of log-power frames [n, bins] is above the mean of its neighbours, or 0."""
+    width = 2 * NEIGHBOURS + 1
+    padded = np.pad(frames, ((0, 0), (NEIGHBOURS, NEIGHBOURS)), mode="edge")
+    mean = np.lib.stride_tricks.sliding_window_view(padded, width, axis=1).mean(axis=2)
+    found: F32 = np.clip(frames - mean, 0.0, MOST).astype(np.float32)
+    return found
+
+
+def tuning_of(salient: F32) -> complex:
+    """Return where within their semitones the bins [n, bins] stand out: the angle is the tuning, a turn a semitone."""
+    place = np.arange(PITCHES.bins) % PITCHES.per_semitone - PITCHES.per_semitone // 2
+    return complex((salient.sum(axis=0) * np.exp(2j * np.pi * place / PITCHES.per_semitone)).sum())
+
+
+def cents_of(tuning: complex) -> float:
+    """Return a tuning in cents, -50 to 50, above 440 Hz for A."""
+    return float(np.angle(tuning)) / (2.0 * np.pi) * _CENTS
+
+
+def semitones(mean: F32, *, cents: float) -> F32:
+    """Read a mean salience [bins] at each semitone, as tuned: float32 [semitones]."""
+    places = np.arange(PITCHES.semitones) * PITCHES.per_semitone + PITCHES.per_semitone // 2
+    at = places + cents / _CENTS * PITCHES.per_semitone
+    bins = np.arange(PITCHES.bins)
+    near = (np.interp(at + side, bins, mean) for side in (-0.5, 0.5))
+    return np.asarray(0.6 * np.interp(at, bins, mean) + 0.2 * sum(near), np.float32)
+
+
+def turned(profile: F32) -> F32:
+    """Return a profile [..., semitones] as seen from each tonic, C first: float32 [..., 12, semitones], mean 0.
+
+    Within each octave the tonic comes first, so that what makes a key is at the same place whatever the key.
+    """
+    octaves = profile.reshape(*profile.shape[:-1], -1, SEMITONES)
+    scaled = octaves / (octaves.mean(axis=(-2, -1), keepdims=True) + 1e-3) - 1.0
+    first = (-PITCHES.lowest_note) % SEMITONES  # place of C in an octave that begins with the lowest note
+    views = [np.roll(scaled, -(first + tonic), axis=-1) for tonic in range(SEMITONES)]
+    stacked = np.stack(views, axis=-3)
+    return np.asarray(np.clip(stacked, -1.0, 5.0).reshape(*stacked.shape[:-2], PITCHES.semitones), np.float32)
+
+
+class Profile:
+    """The last seconds of salience. State: a ring of frames, how many came, how many count, and the tuning so far."""
+
+    def __init__(self, frames: int) -> None:
+        """Average the newest ``frames``."""
+        self._frames = frames
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything; equal to a new object."""
+        self._ring = np.zeros((self._frames, PITCHES.bins), np.float32)
+        self._tuning = 0j
+        self.heard = 0
+        self._counts = 0
+
+    def push(self, frames: F32) -> None:
+        """Take pitch frames [n, bins]."""
+        keep = float(np.exp(-1.0 / (TUNING_S * PITCHES.frames_per_second)))
+        for salient in salience(frames):
+            self._ring[self.heard % self._frames] = salient
+            self._tuning = keep * self._tuning + tuning_of(salient[None])
+            self.heard += 1
+            self._counts = min(self._counts + 1, self._frames)
+
+    def forget(self, *, but: int) -> None:
+        """Count nothing but the newest frames from now on."""
+        self._counts = min(self._counts, but)
+
+    @property
+    def cents(self) -> float:
+        """The tuning."""
+        return cents_of(self._tuning)
+
+    def turned(self, newest: int = 0) -> F32:
+        """Return what a model sees: the mean of the frames that count, or the ``newest``, in tune, from each tonic."""
+        return turned(self._mean(newest))
+
+    def contrast(self, newest: int) -> float:
+        """Return how far the semitones of the ``newest`` frames stand apart, in nepers; of noise they hardly do."""
+        return float(self._mean(newest).std())
+
+    def _mean(self, newest: int) -> F32:
+        count = max(1, min(self._counts, newest or self._frames))
+        places = np.arange(self.heard - count, self.heard) % self._frames
+        return semitones(self._ring[places].mean(axis=0), cents=self.cents)

@@ -1,0 +1,1 @@
+"""The loudness head, by EBU R128."""

@@ -1,0 +1,1 @@
+"""The key model: songs of exact keys, its data, network and scores."""
