@@ -126,8 +126,8 @@ def test_the_lamp_stops_when_there_is_nothing_to_hear(page: Page, what: Callable
 def test_the_lamp_stops_within_two_beats_when_beats_end(page: Page) -> None:
     played = Played(page)
     played.beat()
-    assert played.shown_after(0.9) == ("1", 2, "*...")
-    assert played.shown_after(0.1) == ("", 2, "....")
+    assert played.shown_after(0.7) == ("1", 2, "*..."), "the round trip, which counts, may take 0.2 s on a busy machine"
+    assert played.shown_after(0.3) == ("", 2, "....")
     assert played.shown_after(5.0) == ("", 2, "....")
 
 
