@@ -86,7 +86,7 @@ def front_end(signal: F32) -> dict[str, float]:
 
 def inference(model: TfliteModel) -> float:
     """Return milliseconds an inference, quantization of the window included."""
-    random = np.random.default_rng(0).random((model.manifest.input.frames, model.manifest.feature.n_mels), np.float32)
+    random = np.random.default_rng(0).random(model.manifest.shape, np.float32)
     window = random * np.float32(20.0) - np.float32(15.0)
     runs = 50
 

@@ -34,6 +34,8 @@ def rows(messages: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
         "tempo": ("bpm", "confidence", "state", "beats_in_bar"),
         "beat": ("beat_s", "number", "beats_in_bar", "confidence", "bpm"),
         "genre": ("label", "confidence", "state", "sub_genre", "second", "sure"),
+        "key": ("label", "camelot", "confidence", "state", "tuning_cents"),
+        "loudness": ("short_term_lufs", "integrated_lufs", "true_peak_dbtp"),
     }[kind]
     return [{"time_s": m["time_s"], **{key: m["data"][key] for key in keys}} for m in messages if m["type"] == kind]
 
@@ -50,7 +52,9 @@ def test_demo_gives_one_result_live_and_offline(validate: Callable[[dict[str, An
     assert [m["seq"] for m in messages] == sorted({m["seq"] for m in messages})
     assert {key: result[key] for key in messages[-1]["data"]} == messages[-1]["data"]
     assert (
-        {"tempo", "genre"} <= set(result["timeline"]) == {"tempo", "beat", "genre"} & set(messages[0]["data"]["types"])
+        {"tempo", "genre"}
+        <= set(result["timeline"])
+        == {"tempo", "beat", "genre", "key", "loudness"} & set(messages[0]["data"]["types"])
     )
     for kind, found in result["timeline"].items():
         assert rows(messages, kind) == found
@@ -129,7 +133,7 @@ def test_analyze_goes_on_after_a_broken_file(song: Path, tmp_path: Path) -> None
     (result,) = lines(done.stdout)
     assert result["file"] == str(song)
     assert result["duration_s"] == pytest.approx(9.0, abs=0.01)
-    assert set(result) == {"file", "duration_s", "tempo", "genre", "music"}
+    assert set(result) - {"loudness"} == {"file", "duration_s", "tempo", "genre", "music", "key"}
 
 
 def test_a_file_that_breaks_off_ends_with_its_summary(tmp_path: Path) -> None:

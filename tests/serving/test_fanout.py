@@ -183,7 +183,10 @@ def test_columns_with_a_gap_between_them_stay_apart() -> None:
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        ("types=tempo,rumour", "no type 'rumour'; known are tempo, beat, genre, level, status, spectrum, summary"),
+        (
+            "types=tempo,rumour",
+            "no type 'rumour'; known are tempo, beat, genre, key, loudness, level, status",
+        ),
         ("types=", "no type ''"),
         ("types=hello", "no type 'hello'"),
         ("types=tempo&types=genre", "types is given twice; join several types by commas"),

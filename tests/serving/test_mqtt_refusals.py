@@ -65,7 +65,8 @@ async def test_a_broker_that_forbids_all_is_refused_by_name(tmp_path: Path, log:
 
 async def test_some_topics_are_forbidden_and_the_rest_arrives(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
     rights = ["topic read #", f"topic readwrite {BASE}/availability", f"topic readwrite {BASE}/status"]
-    with with_rights(tmp_path, *rights, f"topic readwrite {BASE}/genre") as broker:
+    rights += [f"topic readwrite {BASE}/{kind}" for kind in ("genre", "key")]
+    with with_rights(tmp_path, *rights) as broker:
         async with broker.subscriber() as subscriber, following(broker.port) as (analyzer, sink):
             await is_up(subscriber)
             await state(sink, "refused")

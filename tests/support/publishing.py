@@ -11,13 +11,14 @@ from stream_analyzer.protocol.encode import Encoder, Message
 from stream_analyzer.serving.hub import Hub
 from stream_analyzer.serving.mqtt.sink import MqttSink
 from stream_analyzer.system.address import MqttAddress
-from stream_analyzer.types import Beat, Genre, Level, Loudness, Score, Status, Tempo
+from stream_analyzer.types import Beat, Genre, Key, Level, Loudness, Score, Status, Tempo
 from tests.support.mosquitto import Subscriber, says, text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 GENRE = Genre(2.0, "Jazz", 0.7, "music", 0.0, 0.98, (Score("Jazz", 0.7), Score("Rock", 0.3)))
+KEY = Key(2.0, "A minor", "8A", 0.8, "clear", 0.0, 1.5, (Score("A minor", 0.8), Score("C major", 0.1)))
 LEVEL = Level(2.1, -20.0, -3.0, clipping=False)
 STATUS = Status(2.2, "live", "", 0.0, 0.0, 0, 0)
 
@@ -26,9 +27,10 @@ def tempo(bpm: float) -> Tempo:
     return Tempo(1.0, bpm, 0.8, "locked", 0.0, ())
 
 
-EVENTS: dict[str, Tempo | Genre | Level | Status] = {
+EVENTS: dict[str, Tempo | Genre | Key | Level | Status] = {
     "tempo": tempo(128.0),
     "genre": GENRE,
+    "key": KEY,
     "level": LEVEL,
     "status": STATUS,
 }
@@ -42,7 +44,7 @@ class Analyzer:
         self.encoder = Encoder(session)
         self.hub = Hub(Message("hello", json.dumps({"type": "hello", "session": session}), session=session))
 
-    def publish(self, event: Tempo | Beat | Genre | Loudness | Level | Status) -> str:
+    def publish(self, event: Tempo | Beat | Genre | Key | Loudness | Level | Status) -> str:
         message = self.encoder.encode(event)
         self.hub.publish(message)
         assert isinstance(message.payload, str)

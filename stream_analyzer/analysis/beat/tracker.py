@@ -29,6 +29,7 @@ KEPT = 64  # frames of activations kept to look back at: longer than the longest
 PLAIN = 0.15  # an activation from which on a beat is heard plainly
 REST = 0.25  # less it insists after each beat that agrees, or the two would take turns
 INSISTENT = 0.5  # confidence of beats that contradict the tempo shown
+HASTY_S = 0.3  # beats this close are not told before there is a tempo: most are halves of beats
 LEAST_SURE = 0.3  # of the phase, for a first beat
 STEP_S = 0.1
 
@@ -98,6 +99,8 @@ class BeatTracker:
         sure = min(1.0, phase.sure * phase.share)
         beat_s = self._due_s(last_s - phase.passed * period_s, period_s, heard=heard, now_s=now_s)
         if beat_s > now_s or (self._beat_s is None and sure < LEAST_SURE):
+            return None
+        if self._tempo is None and period_s < HASTY_S:
             return None
         self._count(beat_s, last_s=last_s, period_s=period_s)
         if self._disagrees(period_s) and sure * heard > INSISTENT:
