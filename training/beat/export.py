@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from stream_analyzer.analysis.manifest import ModelInput, ModelManifest, sha256_
 from stream_analyzer.analysis.model import TfliteModel
 from training.beat.data import levels_of
 from training.beat.net import TAPS, build, build_streaming
+from training.nets import int8
 from training.publish import write_card
 
 if TYPE_CHECKING:
@@ -78,17 +78,7 @@ def to_int8(model: keras.Model, clips: Sequence[Clip]) -> bytes:
     concrete = run.get_concrete_function(
         *(tf.TensorSpec(one.shape, tf.float32, name=name) for name, one in zip(names, model.inputs, strict=True))
     )
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = representative
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = tf.int8
-    converter.inference_output_type = tf.int8
-    with warnings.catch_warnings():
-        # The converter asks for statistics that the representative blocks give it.
-        warnings.filterwarnings("ignore", "Statistics for quantized inputs", UserWarning)
-        converted: Any = converter.convert()
-    return bytes(converted)
+    return int8.convert(tf.lite.TFLiteConverter.from_concrete_functions([concrete], model), representative)
 
 
 def golden_windows() -> F32:

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
-import soxr
 
 from stream_analyzer.analysis.features import SPEC, StreamingLogMel
 from training.beat.clips import Clip, write_clips
 from training.beat.teacher import MODELS, BeatNet, listen
 from training.data.dataset import to_bytes
+from training.data.listening import read_mono
 from training.data.sources import audio_rows
 
 if TYPE_CHECKING:
@@ -30,19 +30,11 @@ if TYPE_CHECKING:
     from stream_analyzer.types import F32, F64
 
 HEARD = ("fma_small", "free_songs", "genrewave_songs", "radio2")
+RATE_HZ = SPEC.sample_rate_hz
 ENDINGS = (".ogg", ".mp3", ".flac", ".opus", ".oga", ".wav")
 EXCERPT_S, WARM_UP_S = 24.0, 6.0  # the teacher has listened for a while before the student begins
 LEAST_RMS = 1e-3
 TOGETHER = 16  # sounds that the teacher hears side by side
-
-
-def read_mono(path: Path, *, start_s: float = 0.0, length_s: float | None = None) -> F32:
-    """Return sound of a file, mono float32 at 22 050 Hz."""
-    with soundfile.SoundFile(path) as file:
-        file.seek(int(start_s * file.samplerate))
-        samples = file.read(-1 if length_s is None else int(length_s * file.samplerate), "float32", always_2d=True)
-        rate_hz = file.samplerate
-    return np.asarray(soxr.resample(samples.mean(axis=1), rate_hz, SPEC.sample_rate_hz), np.float32)
 
 
 def read_taps(data: Path) -> dict[str, tuple[F64, F64]]:
@@ -71,7 +63,7 @@ def excerpts(folder: Path, *, most: int, seed: int) -> Iterator[tuple[str, F32]]
         except soundfile.LibsndfileError:
             continue
         for _ in range(min(most, int(duration_s / needed_s))):
-            sound = read_mono(path, start_s=rng.uniform(0.0, duration_s - needed_s), length_s=needed_s)
+            sound = read_mono(path, RATE_HZ, start_s=rng.uniform(0.0, duration_s - needed_s), length_s=needed_s)
             if float(np.sqrt(np.mean(sound**2))) > LEAST_RMS:
                 yield path.stem, sound
 
@@ -81,7 +73,7 @@ def collected(data: Path) -> Iterator[tuple[str, F32]]:
     folder, rows = audio_rows(data)
     for row in rows:
         if row["dataset"] in HEARD:
-            yield row["path"], read_mono(folder / row["path"], length_s=EXCERPT_S + WARM_UP_S)
+            yield row["path"], read_mono(folder / row["path"], RATE_HZ, length_s=EXCERPT_S + WARM_UP_S)
 
 
 def heard(sounds: Iterator[tuple[str, F32]], teachers: list[BeatNet], *, warm_up_s: float) -> Iterator[Clip]:
@@ -117,7 +109,7 @@ def main(arguments: list[str] | None = None) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     for split in ("train", "valid"):
         clips = [
-            Clip(path.stem, to_bytes(StreamingLogMel().push(read_mono(path))), time_s, place)
+            Clip(path.stem, to_bytes(StreamingLogMel().push(read_mono(path, RATE_HZ))), time_s, place)
             for path, time_s, place in tapped(options.data, split)
         ]
         write_clips(options.out / f"tapped_{split}.npz", clips)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
+import soxr
 
 from stream_analyzer.errors import AudioError, ConfigError
 
@@ -43,6 +44,20 @@ def read_sound(sound: Sound) -> tuple[F32, int]:
         seed = np.frombuffer(sound.path.name.encode().ljust(4, b"_")[-8:], np.uint8)  # the same for a clip each time
         samples = load_process(sound.through)(samples, rate_hz, np.random.default_rng(seed.tolist()))[:, None]
     return samples, rate_hz
+
+
+def read_mono(path: Path, rate_hz: int, *, start_s: float = 0.0, length_s: float | None = None) -> F32:
+    """Return a sound file, or a part of it, mixed to mono float32 [samples] at ``rate_hz``. Raises `AudioError`."""
+    try:
+        with soundfile.SoundFile(path) as file:
+            file.seek(int(start_s * file.samplerate))
+            count = -1 if length_s is None else int(length_s * file.samplerate)
+            samples, found_hz = file.read(count, "float32", always_2d=True), file.samplerate
+    except (soundfile.LibsndfileError, OSError) as error:
+        msg = f"can't read {path}: {error}"
+        raise AudioError(msg) from error
+    mono = samples.mean(axis=1, dtype=np.float32)
+    return mono if found_hz == rate_hz else np.asarray(soxr.resample(mono, found_hz, rate_hz), np.float32)
 
 
 def load_process(script: Path) -> Callable[[F32, int, np.random.Generator], F32]:

@@ -10,12 +10,11 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import soundfile
-import soxr
 
 from stream_analyzer.analysis.features import SPEC, StreamingLogMel, mel_frequencies
-from stream_analyzer.errors import AudioError, ConfigError
+from stream_analyzer.errors import ConfigError
 from training.data.dataset import FrameSet, pack
+from training.data.listening import read_mono
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,15 +136,7 @@ def read_fma_small(data: Path) -> FrameSet:
 
 def audio_log_mel(path: Path) -> F32:
     """Return the service's log-mel, all 50 frames a second, of an audio file mixed to mono."""
-    try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        msg = f"can't read {path}: {error}"
-        raise AudioError(msg) from error
-    mono = samples.mean(axis=1)
-    if rate != SPEC.sample_rate_hz:
-        mono = soxr.resample(mono, rate, SPEC.sample_rate_hz)
-    return StreamingLogMel().push(mono.astype(np.float32))
+    return StreamingLogMel().push(read_mono(path, SPEC.sample_rate_hz))
 
 
 def audio_rows(data: Path) -> tuple[Path, list[dict[str, str]]]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +12,7 @@ import tf_keras as keras
 from ai_edge_litert.interpreter import Interpreter
 
 from training.genre.equal import equalise, limit
+from training.nets import int8
 from training.nets.blocks import Join
 
 if TYPE_CHECKING:
@@ -79,17 +79,7 @@ def to_int8(model: keras.Model, pictures: F32) -> bytes:
         for picture in pictures:
             yield [picture[None]]
 
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
-    converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = representative
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    converter.inference_input_type = tf.int8
-    converter.inference_output_type = tf.int8
-    with warnings.catch_warnings():
-        # The converter asks for statistics that the representative pictures give it.
-        warnings.filterwarnings("ignore", "Statistics for quantized inputs", UserWarning)
-        converted: Any = converter.convert()
-    return bytes(converted)
+    return int8.convert(tf.lite.TFLiteConverter.from_keras_model(model), representative)
 
 
 class Int8Model:

@@ -11,6 +11,7 @@ import soxr
 
 from stream_analyzer.analysis.features import StreamingLogMel
 from stream_analyzer.analysis.genre.picture import PICTURE_FRAMES, PICTURE_SPEC, picture
+from training.data.listening import read_mono
 from training.genre.rooms import equalized, otherwise_mastered, rms, through_a_room
 
 if TYPE_CHECKING:
@@ -30,12 +31,7 @@ ENDINGS = (".ogg", ".mp3", ".flac", ".opus", ".oga", ".wav")
 
 def read_sound(path: Path, *, start_s: float = 0.0, length_s: float | None = None) -> F32:
     """Return sound of a file at `RATE_HZ`, mixed to mono float32 [samples]."""
-    with soundfile.SoundFile(path) as file:
-        file.seek(int(start_s * file.samplerate))
-        samples = file.read(-1 if length_s is None else int(length_s * file.samplerate), "float32", always_2d=True)
-        rate = file.samplerate
-    mono = samples.mean(axis=1, dtype=np.float32)
-    return mono if rate == RATE_HZ else np.asarray(soxr.resample(mono, rate, RATE_HZ), np.float32)
+    return read_mono(path, RATE_HZ, start_s=start_s, length_s=length_s)
 
 
 def pictures(sound: F32) -> F32:

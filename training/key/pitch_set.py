@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import soundfile
-import soxr
 
 from stream_analyzer.analysis.key import profile
 from stream_analyzer.analysis.key.names import LABELS, MAJOR
 from stream_analyzer.analysis.pitches import PITCHES, StreamingPitches
-from stream_analyzer.errors import AudioError, ConfigError
+from stream_analyzer.errors import ConfigError
+from training.data.listening import read_mono
 from training.data.sources import audio_rows
 
 if TYPE_CHECKING:
@@ -149,12 +148,4 @@ def read_keys(data: Path) -> PitchSet:
 
 def pitch_frames(path: Path) -> F32:
     """Return the pitch frames of an audio file mixed to mono."""
-    try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        msg = f"can't read {path}: {error}"
-        raise AudioError(msg) from error
-    mono = samples.mean(axis=1)
-    if rate != PITCHES.sample_rate_hz:
-        mono = soxr.resample(mono, rate, PITCHES.sample_rate_hz)
-    return StreamingPitches().push(mono.astype(np.float32))
+    return StreamingPitches().push(read_mono(path, PITCHES.sample_rate_hz))
