@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from stream_analyzer.analysis.model import TfliteModel
     from stream_analyzer.types import F32, AudioBlock
 
-GOALS = {"tempo_path": 0.005, "real_time_factor": 0.010, "resident_mb": 120.0, "start_s": 1.0}
+GOALS = {"tempo_path": 0.005, "real_time_factor": 0.010, "resident_mb": 120.0, "start_s": 1.0, "beat_ms": 115.0}
 RECOMPUTED_S = 10.0
 BATCH_HOPS = 16
 LIVE_BLOCK_S = 0.01
@@ -169,7 +169,10 @@ async def start_seconds() -> float:
 
 
 async def live(pcm: bytes, *, rate_hz: int, channels: int, seconds: float) -> dict[str, float]:
-    """Feed PCM in real time; return memory, and the latency from each sample written to the level that shows it."""
+    """Feed PCM in real time; return memory, and how late what is told of a sample comes, counted from its writing.
+
+    That of each sample by the level that shows it, and of each sample on which a beat falls by that beat.
+    """
     form = ("--input", "-", "--rate", str(rate_hz), "--channels", str(channels), "--json")
     process, url, _ = await start(*form, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL)
     assert process.stdin  # noqa: S101 - it was asked for
@@ -177,15 +180,19 @@ async def live(pcm: bytes, *, rate_hz: int, channels: int, seconds: float) -> di
     block_bytes = samples_a_block * 2 * channels
     written: list[tuple[float, float]] = []  # (end on the sample clock, wall time)
     latencies: list[float] = []
+    of_beats: list[float] = []
 
     async def read() -> None:
         async with connect(url.replace("http", "ws", 1) + "ws") as socket:
             async for payload in socket:
                 now = time.perf_counter()
-                if isinstance(payload, str) and '"type":"level"' in payload:
-                    time_s = json.loads(payload)["time_s"]
+                message = json.loads(payload)
+                if message["type"] == "level":
+                    time_s = message["time_s"]
                     step = [at for end_s, at in written[-200:] if time_s - STEP_S + 1e-6 < end_s <= time_s + 1e-6]
                     latencies.extend(now - at for at in step)
+                elif message["type"] == "beat":
+                    of_beats.append(now - next(at for end_s, at in written[-200:] if end_s >= message["beat_s"]))
 
     reader = asyncio.create_task(read())
     begun = time.perf_counter()
@@ -200,7 +207,16 @@ async def live(pcm: bytes, *, rate_hz: int, channels: int, seconds: float) -> di
     await asyncio.gather(reader, return_exceptions=True)
     await end(process)
     p50, p99 = np.percentile(latencies, [50, 99]) * 1e3
-    return {"latency_p50_ms": p50, "latency_p99_ms": p99, "resident_mb": resident_mb, "cpu_share": cpu_s / seconds}
+    beat_p50, beat_p99 = np.percentile(of_beats, [50, 99]) * 1e3 if of_beats else (np.nan, np.nan)
+    return {
+        "latency_p50_ms": p50,
+        "latency_p99_ms": p99,
+        "beats": float(len(of_beats)),
+        "beat_latency_p50_ms": beat_p50,
+        "beat_latency_p99_ms": beat_p99,
+        "resident_mb": resident_mb,
+        "cpu_share": cpu_s / seconds,
+    }
 
 
 def measure(seconds: float) -> dict[str, Any]:
@@ -238,6 +254,12 @@ def describe(result: dict[str, Any]) -> str:
         ("process start to page served", f"{result['start_s']:.2f} s", f"goal {GOALS['start_s']}"),
         ("sample written to message received", f"{result['latency_p50_ms']:.1f} ms p50", ""),
         ("", f"{result['latency_p99_ms']:.1f} ms p99", ""),
+        ("sample on a beat to the beat received", f"{result['beat_latency_p50_ms']:.1f} ms p50", ""),
+        (
+            "",
+            f"{result['beat_latency_p99_ms']:.1f} ms p99",
+            f"goal {GOALS['beat_ms']:.0f}, {result['beats']:.0f} beats",
+        ),
         ("processor, live", f"{100.0 * result['cpu_share']:.1f} % of a core", "start included"),
     ]
     return "\n".join([result["machine"], *(f"{what:38}{value:>24}  {note}" for what, value, note in rows)])

@@ -49,8 +49,19 @@ def score(truth: Truth, beats: Sequence[Beat]) -> dict[str, float]:
     found_s = np.array([beat.beat_s for beat in beats])
     downbeats_s = np.array([beat.beat_s for beat in beats if beat.number == 1])
     next_s = np.sort([beat.next_s for beat in beats])
-    cmlt, amlt = _continuity(truth.time_s, found_s)
     metres = [beat.beats_in_bar or 0 for beat in beats]
+    return {
+        **score_times(truth, found_s, downbeats_s),
+        "metre": float(metres[-1:] == [int(truth.place.max())]) if truth.place.max() > 0 else np.nan,
+        "foretold": _f_measure(truth.time_s, next_s, skip=True),
+        "foretold_ms": foretold_ms(truth.time_s, next_s),
+        "first_s": float(found_s[0]) if len(found_s) else np.nan,
+    }
+
+
+def score_times(truth: Truth, found_s: F64, downbeats_s: F64) -> dict[str, float]:
+    """Return the scores of one clip that need no more than when beats and downbeats were found."""
+    cmlt, amlt = _continuity(truth.time_s, found_s)
     return {
         "beat": _f_measure(truth.time_s, found_s, skip=True),
         "cmlt": cmlt,
@@ -58,10 +69,6 @@ def score(truth: Truth, beats: Sequence[Beat]) -> dict[str, float]:
         "downbeat": _f_measure(truth.downbeats_s, downbeats_s, skip=True),
         "beat_whole": _f_measure(truth.time_s, found_s, skip=False),
         "downbeat_whole": _f_measure(truth.downbeats_s, downbeats_s, skip=False),
-        "metre": float(metres[-1:] == [int(truth.place.max())]) if truth.place.max() > 0 else np.nan,
-        "foretold": _f_measure(truth.time_s, next_s, skip=True),
-        "foretold_ms": foretold_ms(truth.time_s, next_s),
-        "first_s": float(found_s[0]) if len(found_s) else np.nan,
     }
 
 
@@ -99,22 +106,26 @@ def follow(models: Path, sound: Sound) -> list[Beat]:
 def evaluate(folder: Path, *, data: Path, split: str, through: Path | None = None) -> dict[str, Any]:
     """Score the beat model in ``folder``, beside the tempo and genre models there, on the tapped clips of a split."""
     TfliteModel(folder)  # a model that can't be used is told here, in one line, not by a worker
-    clips = [(path, Truth(time_s, place)) for path, time_s, place in tapped(data, split)]
-    clips = [(path, truth) for path, truth in clips if len(truth.time_s) >= LEAST_BEATS]
-    if not clips:
-        msg = f"no clips of split {split!r} with tapped beats in {data}"
-        raise ConfigError(msg)
-    tasks = [(folder.parent, Sound(path, through=through), truth) for path, truth in clips]
+    tasks = [(folder.parent, Sound(path, through=through), truth) for path, truth in clips(data, split)]
     with get_context("spawn").Pool(JOBS) as pool:
         found = pool.starmap(_judge, tasks, chunksize=4)
-    return {"gtzan_audio": {"split": split, "n": len(found), **_mean(found)}}
+    return {"gtzan_audio": {"split": split, "n": len(found), **mean(found)}}
+
+
+def clips(data: Path, split: str) -> list[tuple[Path, Truth]]:
+    """Return the clips of a split that have enough taps to be followed."""
+    found = [(path, Truth(time_s, place)) for path, time_s, place in tapped(data, split) if len(time_s) >= LEAST_BEATS]
+    if not found:
+        msg = f"no clips of split {split!r} with tapped beats in {data}"
+        raise ConfigError(msg)
+    return found
 
 
 def _judge(models: Path, sound: Sound, truth: Truth) -> dict[str, float]:
     return score(truth, follow(models, sound))
 
 
-def _mean(found: list[dict[str, float]]) -> dict[str, Any]:
+def mean(found: list[dict[str, float]]) -> dict[str, Any]:
     """Return means over clips; of times the median, and beside each mean of a score its 95 % interval (bootstrap)."""
     rng = np.random.default_rng(0)
     report: dict[str, Any] = {}

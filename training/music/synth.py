@@ -39,6 +39,7 @@ SHARES = {
     "all": (0.38, 0.38, 0.12, 0.12, 0.0, 0.0),
     "game": (0.0, 1.0, 0.0, 0.0, 0.0, 0.0),
     "pulse": (0.0, 0.0, 0.0, 0.0, 1.0, 0.0),
+    "metre": (0.0, 0.0, 0.0, 0.0, 0.0, 1.0),
     "beat": (0.28, 0.18, 0.12, 0.14, 0.0, 0.28),
 }
 # How often each sound font plays; the last one is compressed and costs seconds to open.
