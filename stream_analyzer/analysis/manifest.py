@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ from stream_analyzer.errors import FeatureMismatch, ManifestError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+_PLAIN_NAME = re.compile(r"[\w-][\w.-]{0,99}", re.ASCII)
+_LARGEST = 100_000  # frames: half an hour of sound
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +164,7 @@ def reading(what: str, *, path: Path | None = None) -> Iterator[None]:
     """Turn what goes wrong while a manifest is read into a `ManifestError`."""
     try:
         yield
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         msg = f"{what}: malformed {path or 'manifest'}: {type(error).__name__} {error}; restore it or export it again"
         raise ManifestError(msg) from error
 
@@ -204,14 +208,14 @@ def _parse(data: dict[str, Any]) -> ModelManifest:
     )
     window = manifest.input
     sizes = (window.frames, window.every, window.stride, window.min_frames, window.heard)
-    whole = all(type(size) is int and size > 0 for size in sizes)
+    whole = all(type(size) is int and 0 < size <= _LARGEST for size in sizes)
     if not whole or not window.min_frames <= window.heard <= window.frames:
-        msg = f"input {window} needs whole numbers above 0 and min_frames <= live_frames <= frames"
+        msg = f"input {window} needs whole numbers from 1 to {_LARGEST} and min_frames <= live_frames <= frames"
         raise ValueError(msg)
     if window.dtype != "int8":
         msg = f"input dtype {window.dtype!r} must be int8"
         raise ValueError(msg)
-    if "/" in manifest.file or "\\" in manifest.file:
+    if not _PLAIN_NAME.fullmatch(manifest.file):
         msg = f"file {manifest.file!r} must be a plain name"
         raise ValueError(msg)
     return manifest

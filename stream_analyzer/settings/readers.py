@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -94,7 +95,7 @@ def speed(value: Any) -> float:  # noqa: ANN401
     """Return how fast a file is played."""
     try:
         speed = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         speed = math.nan
     if not 0.0 <= speed <= 1000.0:  # noqa: PLR2004 - the limit stands in the message below
         msg = "must be a number from 0 (as fast as possible) to 1000; 1 is real time"
@@ -143,19 +144,21 @@ def tempo_range(value: Any) -> tuple[float, float] | None:  # noqa: ANN401
 def folder(value: Any) -> Path:  # noqa: ANN401
     """Return an existing folder."""
     found = path(value)
-    if not found.is_dir():
-        msg = "must be an existing folder"
-        raise ValueError(msg)
-    return found
+    with suppress(OSError):  # of a name that no file can have
+        if found.is_dir():
+            return found
+    msg = "must be an existing folder"
+    raise ValueError(msg)
 
 
 def existing_file(value: Any) -> Path:  # noqa: ANN401
     """Return an existing file."""
     found = path(value)
-    if not found.is_file():
-        msg = "must be an existing file"
-        raise ValueError(msg)
-    return found
+    with suppress(OSError):
+        if found.is_file():
+            return found
+    msg = "must be an existing file"
+    raise ValueError(msg)
 
 
 def osc(value: Any) -> tuple[OscReceiver, ...]:  # noqa: ANN401

@@ -80,7 +80,11 @@ def _sound(container: InputContainer) -> AudioStream:
     if not container.streams.audio:
         msg = "holds no sound"
         raise AudioError(msg)
-    return container.streams.audio[0]
+    stream = container.streams.audio[0]
+    if not stream.codec_context:
+        msg = "holds sound of a kind that FFmpeg can't decode"
+        raise AudioError(msg)
+    return stream
 
 
 def _frames(container: InputContainer) -> Iterator[AudioFrame]:

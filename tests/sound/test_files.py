@@ -180,6 +180,13 @@ def test_text_is_no_sound_file(tmp_path: Path) -> None:
         look_at(path)
 
 
+def test_sound_that_no_decoder_knows(tmp_path: Path) -> None:
+    path = tmp_path / "telephone.wav"
+    path.write_bytes(written("WAV").replace(b"fmt \x10\0\0\0\x01\0", b"fmt \x10\0\0\0\x99\x99"))
+    with pytest.raises(AudioError, match="of a kind that FFmpeg can't decode"):
+        look_at(path)
+
+
 def test_both_decoders_hear_the_same(tmp_path: Path) -> None:
     path = tmp_path / "song.wav"
     path.write_bytes(written("WAV"))
