@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stream_analyzer.protocol.history import columns
 from tests.support import chromium
 from tests.support.real_process import ROOT, serve
 from tests.support.scripted import HELLO, SESSION, Scripted, set_so_far
@@ -108,7 +109,9 @@ def night(browser: Browser, hours: int) -> dict[str, Any]:
     begun, heaps = time.monotonic(), []
     for hour in range(1, hours + 1):
         page.evaluate("seconds => playFast(seconds)", 3600)
-        analyzer.timeline = set_so_far(3600 * hour).to_dict(SESSION)  # a reload by the page finds what it played
+        analyzer.timeline = columns(
+            set_so_far(3600 * hour).rows(), session=SESSION
+        )  # a reload by the page finds what it played
         heaps.append(round(heap_bytes(session) / 1000))
     rows = page.evaluate("() => document.getElementById('set-reading').textContent")
     page.close()

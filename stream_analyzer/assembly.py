@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stream_analyzer.errors import AudioError
+from stream_analyzer.errors import AudioError, ConfigError
 from stream_analyzer.types import Level, Status
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from stream_analyzer.analysis.head import Head
     from stream_analyzer.serving.mqtt.sink import MqttSink
     from stream_analyzer.serving.osc import OscSink
+    from stream_analyzer.sets.log import SetLog
     from stream_analyzer.settings.config import Settings
     from stream_analyzer.sound.source import AudioSource
 
@@ -100,3 +101,24 @@ def osc_sink(settings: Settings) -> OscSink | None:
     from stream_analyzer.serving.osc import OscSink  # noqa: PLC0415
 
     return OscSink(settings.osc)
+
+
+def log_file(settings: Settings) -> Path | None:
+    """Return the file of the set log, None if none is kept. Raises `ConfigError` where there is no place for it."""
+    from stream_analyzer.settings.config import state_folder  # noqa: PLC0415
+
+    if settings.log == "off":
+        return None
+    return Path(settings.log) if settings.log else state_folder() / "sets.sqlite"
+
+
+def set_log(settings: Settings, *, note: Callable[[str], None]) -> SetLog | None:
+    """Return what keeps the sets, if they are kept; a user without a home, as some services are, has no log."""
+    from stream_analyzer.sets.log import SetLog  # noqa: PLC0415
+
+    try:
+        path = log_file(settings)
+    except ConfigError:
+        note("No set is kept, for this user has no home; name a file with --log, or say --log off")
+        return None
+    return SetLog(path, days=settings.log_days, megabytes=settings.log_mb) if path else None

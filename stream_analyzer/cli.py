@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from stream_analyzer import __version__
-from stream_analyzer.assembly import choose_source, load_heads, mqtt_sink, osc_sink
+from stream_analyzer import __version__, sets_command
+from stream_analyzer.assembly import choose_source, load_heads, mqtt_sink, osc_sink, set_log
 from stream_analyzer.errors import AudioError, BrokenOff, ConfigError, StreamAnalyzerError
 from stream_analyzer.settings.config import PCM_FORMATS, Settings, is_secret, load_settings, setting_help
 from stream_analyzer.system.streams import prepare_streams, write_json_alone
@@ -94,12 +94,19 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(models, "json")
     models.set_defaults(command=_models)
 
+    sets = commands.add_parser(
+        "sets", help="list, show and export past sets", description="What the set log holds, and what is made of it."
+    )
+    sets_command.add_arguments(sets)
+    _add_settings(sets, "log", "json")
+    sets.set_defaults(command=_sets)
+
     schema = commands.add_parser(
         "schema", help="print the stream's schema", description="Print the schema, AsyncAPI 3."
     )
     schema.set_defaults(command=_schema)
 
-    for command in (run, subscribe, analyze, devices, models, schema):
+    for command in (run, subscribe, analyze, devices, models, sets, schema):
         _add_settings(command, *_COMMON_SETTINGS)
         command.add_argument("--config", type=Path, metavar="FILE.toml", help="settings file; flags go before it")
     return parser
@@ -177,11 +184,13 @@ def _run(_options: argparse.Namespace, settings: Settings) -> int:
             write_line=_write_line if settings.json else None,
             mqtt=mqtt,
             osc=osc,
+            log=log,
         )
 
     serving = login.serving(settings)
     heads = load_heads(settings)
     mqtt, osc = mqtt_sink(settings, heads), osc_sink(settings)
+    log = set_log(settings, note=_note)
     # On a terminal, with no other program that listens, a person can mend what is missing; else nobody may be there.
     attended = sys.stderr.isatty() and not (settings.json or mqtt or osc)
     source = choose_source(settings, attended=attended, note=_note)
@@ -341,6 +350,10 @@ def _models(options: argparse.Namespace, settings: Settings) -> int:
         shown = f"{result['name']}  version {result['version']}  sha256 {result['sha256'][:16]}"
         _write_line(f"{shown}  window {result['window_s']:.1f} s{verdict}")
     return 0
+
+
+def _sets(options: argparse.Namespace, settings: Settings) -> int:
+    return sets_command.run(options, settings, _write_line, _note)
 
 
 def _schema(_options: argparse.Namespace, _settings: Settings) -> int:

@@ -9,7 +9,8 @@ StreamAnalyzerError
 |-- ModelError           a model can't be used                           exit 4
 |   |-- ManifestError    its manifest is missing or malformed
 |   `-- FeatureMismatch  it was made for another feature definition
-`-- ProtocolError        a peer sent what the protocol does not allow
+|-- ProtocolError        a peer sent what the protocol does not allow
+`-- LogError             the set log can't be used
 """
 
 from __future__ import annotations
@@ -63,3 +64,7 @@ class FeatureMismatch(ModelError):
 
 class ProtocolError(StreamAnalyzerError):
     """A peer sent what the protocol does not allow."""
+
+
+class LogError(StreamAnalyzerError):
+    """The set log, or a set in it, can't be used."""

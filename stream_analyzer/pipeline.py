@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -19,12 +20,13 @@ from stream_analyzer.analysis.analyzer import Analyzer
 from stream_analyzer.errors import ConfigError
 from stream_analyzer.greeting import greeting, source_of
 from stream_analyzer.protocol.encode import Encoder
-from stream_analyzer.protocol.history import History
 from stream_analyzer.publisher import Publisher
 from stream_analyzer.serving.hub import Complete, Hub
 from stream_analyzer.serving.monitor import Monitor
 from stream_analyzer.serving.web.fanout import Fanout
 from stream_analyzer.serving.web.server import Answer, WebServer
+from stream_analyzer.sets.recorder import Recorder
+from stream_analyzer.sets.writing import Opening
 from stream_analyzer.sound.queue import BlockQueue, SourceChanged, SourceLost
 from stream_analyzer.system.resources import resource_folder
 from stream_analyzer.system.threads import in_daemon_thread
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from stream_analyzer.serving.mqtt.sink import MqttSink
     from stream_analyzer.serving.osc import OscSink
     from stream_analyzer.serving.web.server import Serving
+    from stream_analyzer.sets.log import SetLog
     from stream_analyzer.sound.source import AudioSource, SourceInfo
 
 logger = logging.getLogger(__name__)
@@ -54,34 +57,38 @@ async def run(
     write_line: Callable[[str], None] | None,
     mqtt: MqttSink | None = None,
     osc: OscSink | None = None,
+    log: SetLog | None = None,
 ) -> None:
     """Analyse ``source`` and serve what comes of it until the source ends or the task is cancelled.
 
     ``announce`` is told the page's URL; ``write_line`` gets every JSON message, in order and complete,
-    one a line; ``mqtt`` and ``osc`` get the newest of each kind.
+    one a line; ``mqtt`` and ``osc`` get the newest of each kind; ``log`` keeps the set.
     """
     info = source.open()
     if channel is not None and channel > info.channels:
         msg = f"channel = {channel}, but {info.name} has {info.channels}; choose one of them with --channel, or mix"
         raise ConfigError(msg)
-    session, history = secrets.token_hex(3), History()
+    session, input_name = secrets.token_hex(3), "main"
+    recorder = Recorder(log, Opening(input_name, info.kind, info.name, session, time.time()))
     encoder = Encoder(session, demo=info.kind == "demo")
     hello = greeting(info, heads, started_at=datetime.now(UTC).isoformat(timespec="seconds"))
     hub = Hub(encoder.encode(hello))
     queue, fanout = BlockQueue(), Fanout(encoder, max_clients=serving.max_clients)
     broker = mqtt.broker_state if mqtt else lambda: "none"
     refusal = mqtt.broker_refusal if mqtt else str
-    publisher = Publisher(queue, hub, encoder, history, fanout.counters, broker=broker, refusal=refusal)
-    monitor = Monitor(queue, fanout.counters, publisher, broker=broker, types=hello.types)
+    publisher = Publisher(queue, hub, encoder, recorder, fanout.counters, broker=broker, refusal=refusal)
+    monitor = Monitor(queue, fanout.counters, publisher, broker=broker, log=recorder, types=hello.types)
 
     def greet(changed: SourceInfo) -> None:
         hub.greet(encoder.encode(replace(hello, source=source_of(changed))))
 
     async with AsyncExitStack() as stack:
+        if log:
+            stack.enter_context(log)
         stack.enter_context(hub.subscribe(fanout))
         stack.enter_context(hub.subscribe(monitor))
         answers = {
-            "/timeline": lambda: Answer(history.to_json(session), "application/json"),
+            "/timeline": lambda: Answer(recorder.timeline(), "application/json"),
             "/metrics": monitor.metrics,
             "/health": monitor.health,
             "/ready": monitor.ready,
@@ -98,6 +105,7 @@ async def run(
         following = [sinks.create_task(sink.follow(hub), name=type(sink).__name__) for sink in (mqtt, osc) if sink]
         delivery = asyncio.create_task(_deliver(source, queue), name="deliver sound")
         try:
+            await recorder.recall()
             monitor.watch(heads)
             analyzer = Analyzer(heads, channel=channel)
             await _analyse(queue, hub, analyzer, publisher, greet=greet, source_waits=not source.live)

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from stream_analyzer.kinds import Described
     from stream_analyzer.protocol.encode import Encoder
-    from stream_analyzer.protocol.history import History
     from stream_analyzer.serving.hub import Hub
     from stream_analyzer.serving.web.fanout import Counters
+    from stream_analyzer.sets.recorder import Recorder
     from stream_analyzer.sound.queue import BlockQueue
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Publisher:
         queue: BlockQueue,
         hub: Hub,
         encoder: Encoder,
-        history: History,
+        recorder: Recorder,
         counters: Counters,
         *,
         broker: Callable[[], BrokerState],
@@ -49,7 +49,7 @@ class Publisher:
 
         ``refusal`` tells what the broker does not take.
         """
-        self._queue, self._hub, self._encoder, self._history = queue, hub, encoder, history
+        self._queue, self._hub, self._encoder, self._recorder = queue, hub, encoder, recorder
         self._counters, self._broker, self._refusal = counters, broker, refusal
         self._summary = RunningSummary()
         self.status: Status | None = None
@@ -64,7 +64,7 @@ class Publisher:
             self._latencies_s.append(time.monotonic() - self._queue.arrived_s + _MEAN_WAIT_IN_STEP_S)
         for event in events:
             self._summary.add(event)
-            self._history.add(event)
+            self._recorder.add(event)
             self._hub.publish(self._encoder.encode(self._seen(event) if isinstance(event, Status) else event))
 
     def repeat_status(self) -> None:
@@ -74,7 +74,8 @@ class Publisher:
             self._hub.publish(self._encoder.encode(self._seen(self.status)))
 
     def end(self) -> None:
-        """Publish what the whole amounts to."""
+        """Publish what the whole amounts to; no more will come."""
+        self._recorder.end()
         self._hub.publish(self._encoder.encode(self._summary.summary()))
 
     def _seen(self, status: Status) -> Status:
@@ -90,6 +91,8 @@ class Publisher:
             stalled=self._counters.stalled,
             broker=self._broker(),
             broker_refusal=self._refusal(),
+            log=self._recorder.state,
+            log_trouble=self._recorder.trouble,
             demo=self._encoder.demo,
         )
         return self.status

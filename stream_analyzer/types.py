@@ -22,6 +22,7 @@ State = Literal["starting", "warming", "live", "cancelling", "silent", "steady",
 SourceKind = Literal["device", "file", "demo", "stdin"]
 Silence = Literal["none", "quiet", "zeros", "elsewhere"]
 BrokerState = Literal["none", "down", "up", "refused", "clash"]
+LogState = Literal["off", "kept", "stuck"]
 TempoRange = tuple[float, float]  # lowest and highest BPM
 TempoState = Literal["searching", "locked", "octave", "holding", "unsteady"]
 KeyState = Literal["searching", "clear", "holding", "unclear"]
@@ -240,7 +241,8 @@ class Status:
     The pipeline fills in ``lag_s``, the audio that waits to be analysed, ``latency_s``, the time from a sample's
     arrival to the message that it led to, ``clients``, who listens, ``missed``, the messages that clients which lagged
     did not get, ``stalled``, the clients that were closed because they took nothing, and ``broker``, how things stand
-    with the MQTT broker; ``broker_refusal`` names a topic that it does not take, and why.
+    with the MQTT broker; ``broker_refusal`` names a topic that it does not take, and why. ``log`` tells how things
+    stand with the set log: off, kept, or stuck since it can't be written, of which ``log_trouble`` is the reason.
     ``demo`` says that this is the bundled demo set and no live sound.
     ``silence`` tells kinds of silence apart: exact zeros, mere quiet, or sound elsewhere, on the channel ``sound_on``.
     ``lost_s`` is the audio that never arrived; ``nonfinite`` the samples that were NaN or infinite and became silence.
@@ -273,6 +275,8 @@ class Status:
         attribute=True,
         metric=Metric("sound_on_channel", "Channel with sound while what is heard is silent, or 0."),
     )
+    log: LogState = "off"
+    log_trouble: str = ""
 
 
 # What the analyzer and the heads that ship say.

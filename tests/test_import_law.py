@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 # From the bottom up. A file beside the folders may know them all; those below know it if it knows nothing above them.
 FOLDERS = {
-    "stream_analyzer": ("system", "analysis", "sound", "protocol", "serving", "client", "settings"),
+    "stream_analyzer": ("system", "analysis", "sound", "protocol", "sets", "serving", "client", "settings"),
     "training": ("data", "music", "nets", "genre", "tempo", "key", "beat", "studies"),
 }
 WITHOUT_IO = ("analysis", "protocol")

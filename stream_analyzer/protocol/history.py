@@ -1,6 +1,7 @@
-"""The session so far in bounded memory: one row a second of tempo and genre, thinned with age. Pure.
+"""The set so far in bounded memory: one row a second of tempo and genre, thinned with age. Pure.
 
-Fed where events are published, asked by pages that come late. Times are seconds on the sample clock.
+Fed with the seconds of the present session, and of those before it in the same set; asked by pages that come late.
+Times are seconds on the sample clock of the present session: what was before it is negative.
 """
 
 from __future__ import annotations
@@ -9,32 +10,18 @@ import json
 import struct
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any
 
-from stream_analyzer.types import Genre, Tempo, TempoState
+from stream_analyzer.protocol.seconds import STATES, TOP, Second
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from stream_analyzer.kinds import Described
-
-STATES: tuple[str, ...] = get_args(TempoState)
-TOP = 5
 SPANS_S = (1, 4, 16, 64)
 ROWS = (600, 600, 600, 900)  # the last 10 min, 40 min, 2 h 40 min and 16 h: 19 h in all, about 0.2 MB
 _NONE = 255
-_TEMPO = struct.Struct("<IHBB")  # second, BPM in tenths, confidence in percent, state
+_TEMPO = struct.Struct("<iHBB")  # second, BPM in tenths, confidence in percent, state
 _GENRE = struct.Struct(f"<{2 * TOP}B")  # label and share of the likeliest
-
-
-class Row(NamedTuple):
-    """What was heard from ``time_s`` on; ``bpm`` 0 without a tempo, ``top`` empty without music."""
-
-    time_s: int
-    bpm: float
-    confidence: float
-    state: int
-    top: tuple[tuple[int, float], ...]
 
 
 @dataclass(slots=True)
@@ -47,73 +34,33 @@ class _Tier:
 
 
 class History:
-    """The session's rows. State: tiers of packed rows, the row of the present second, the labels seen so far."""
+    """The set's rows. State: tiers of packed rows, the labels seen so far, where in the set the session began."""
 
     def __init__(self, *, limits: Sequence[int] = ROWS) -> None:
         """Keep at most so many rows of each spacing in `SPANS_S`."""
         self._tiers = [_Tier(span_s, limit, deque()) for span_s, limit in zip(SPANS_S, limits, strict=True)]
-        self._labels: dict[str, int] = {}
-        self._second = 0
-        self._tempo: Tempo | None = None
-        self._genre: Genre | None = None
+        self._labels: list[str] = []
         self._json: tuple[str, bytes] | None = None
+        self.offset_s = 0
 
-    def add(self, event: Described) -> None:
-        """Take an event into account; what is only held, as in silence, or rejected leaves no row."""
-        if not isinstance(event, Tempo | Genre) or event.age_s > 0.0 or int(event.time_s) < self._second:
+    def add(self, second: Second) -> None:
+        """Take a second into account; one without tempo and genre leaves no row."""
+        if not second.bpm and not second.top:
             return
-        if isinstance(event, Genre) and event.label is None:
-            return
-        if int(event.time_s) > self._second:
-            self._finish_second()
-            self._second = int(event.time_s)
-        if isinstance(event, Tempo):
-            self._tempo = event
-        else:
-            self._genre = event
-
-    def rows(self) -> list[tuple[int, Row]]:
-        """Return each finished row after its span in seconds, oldest first."""
-        return [(tier.span_s, _unpack(packed)) for tier in reversed(self._tiers) for packed in tier.rows]
-
-    def to_dict(self, session: str) -> dict[str, Any]:
-        """Return the rows as columns; confidences and shares in percent."""
-        rows = self.rows()
-        return {
-            "v": 1,
-            "session": session,
-            "states": list(STATES),
-            "labels": list(self._labels),
-            "time_s": [row.time_s for _, row in rows],
-            "span_s": [span_s for span_s, _ in rows],
-            "bpm": [row.bpm for _, row in rows],
-            "confidence": [round(100 * row.confidence) for _, row in rows],
-            "state": [row.state for _, row in rows],
-            "top": [[part for label, p in row.top for part in (label, round(100 * p))] for _, row in rows],
-        }
-
-    def to_json(self, session: str) -> bytes:
-        """Return `to_dict` as JSON; encoded once for however many ask within a second."""
-        if self._json is None or self._json[0] != session:
-            self._json = session, json.dumps(self.to_dict(session), separators=(",", ":")).encode()
-        return self._json[1]
-
-    def _finish_second(self) -> None:
-        tempo, genre = self._tempo, self._genre
-        self._tempo = self._genre = None
-        if tempo is None and genre is None:
-            return
-        top = genre.scores[:TOP] if genre else ()
-        row = Row(
-            time_s=self._second,
-            bpm=tempo.bpm if tempo else 0.0,
-            confidence=tempo.confidence if tempo else 0.0,
-            state=STATES.index(tempo.state) if tempo else 0,
-            top=tuple((self._labels.setdefault(score.label, len(self._labels)), score.p) for score in top),
-        )
-        self._tiers[0].rows.append(_pack(row))
+        self._tiers[0].rows.append(self._pack(second))
         self._json = None
         self._thin()
+
+    def rows(self) -> list[Second]:
+        """Return each row, oldest first."""
+        return [self._unpack(packed, tier.span_s) for tier in reversed(self._tiers) for packed in tier.rows]
+
+    def to_json(self, session: str) -> bytes:
+        """Return the rows as `columns` in JSON; encoded once for however many ask within a second."""
+        if self._json is None or self._json[0] != session:
+            found = columns(self.rows(), session=session, offset_s=self.offset_s)
+            self._json = session, json.dumps(found, separators=(",", ":")).encode()
+        return self._json[1]
 
     def _thin(self) -> None:
         """Hand the oldest rows of a tier that is full on to the next, those of one place as one; the last forgets."""
@@ -122,47 +69,87 @@ class History:
                 if following is None:
                     tier.rows.popleft()
                     continue
-                place = _second(tier.rows[0]) // following.span_s
-                if _second(tier.rows[-1]) // following.span_s == place:
+                place = _time_s(tier.rows[0]) // following.span_s
+                if _time_s(tier.rows[-1]) // following.span_s == place:
                     break  # more rows of this place may come
-                together: list[Row] = []
-                while _second(tier.rows[0]) // following.span_s == place:
-                    together.append(_unpack(tier.rows.popleft()))
-                following.rows.append(_pack(_merge(together)))
+                together: list[Second] = []
+                while _time_s(tier.rows[0]) // following.span_s == place:
+                    together.append(self._unpack(tier.rows.popleft(), tier.span_s))
+                following.rows.append(self._pack(merge(together, span_s=following.span_s)))
+
+    def _pack(self, row: Second) -> bytes:
+        flat = [part for label, p in row.top for part in (self._index(label), round(100 * p))]
+        flat += [_NONE, 0] * (TOP - len(row.top))
+        tempo = _TEMPO.pack(row.time_s, round(10 * row.bpm), round(100 * row.confidence), row.state)
+        return tempo + _GENRE.pack(*flat)
+
+    def _index(self, label: str) -> int:
+        if label not in self._labels:
+            self._labels.append(label)
+        return self._labels.index(label)
+
+    def _unpack(self, packed: bytes, span_s: int) -> Second:
+        time_s, tenths, confidence, state = _TEMPO.unpack_from(packed)
+        flat = _GENRE.unpack_from(packed, _TEMPO.size)
+        top = tuple(
+            (self._labels[label], p / 100) for label, p in zip(flat[::2], flat[1::2], strict=True) if label != _NONE
+        )
+        return Second(time_s, tenths / 10, confidence / 100, state, top, span_s=span_s)
 
 
-def _merge(rows: list[Row]) -> Row:
-    """One row for several: the surest of their tempi, the mean of their genres."""
+def columns(rows: Sequence[Second], *, session: str, offset_s: int = 0) -> dict[str, Any]:
+    """Return rows as the columns of `/timeline`; confidences and shares in percent.
+
+    ``offset_s`` is what to add to a time to get one of the set.
+    """
+    labels = {label: i for i, label in enumerate(dict.fromkeys(label for row in rows for label, _ in row.top))}
+    return {
+        "v": 1,
+        "session": session,
+        "offset_s": offset_s,
+        "states": list(STATES),
+        "labels": list(labels),
+        "time_s": [row.time_s for row in rows],
+        "span_s": [row.span_s for row in rows],
+        "bpm": [row.bpm for row in rows],
+        "confidence": [round(100 * row.confidence) for row in rows],
+        "state": [row.state for row in rows],
+        "top": [[part for label, p in row.top for part in (labels[label], round(100 * p))] for row in rows],
+    }
+
+
+def thinned(rows: Iterable[Second], *, span_s: int) -> Iterator[Second]:
+    """Return rows, each for ``span_s`` seconds, in place of rows for one second each."""
+    together: list[Second] = []
+    for row in rows:
+        if together and row.time_s // span_s != together[0].time_s // span_s:
+            yield merge(together, span_s=span_s)
+            together = []
+        together.append(row)
+    if together:
+        yield merge(together, span_s=span_s)
+
+
+def merge(rows: Sequence[Second], *, span_s: int) -> Second:
+    """Return one row for several: the surest tempo, the mean of genres and loudness, the commonest key."""
     tempo = max(rows, key=lambda row: (row.bpm > 0.0, row.confidence))
     genres = [row for row in rows if row.top]
-    shares: dict[int, float] = {}
+    shares: dict[str, float] = {}
     for label, p in (score for row in genres for score in row.top):
         shares[label] = shares.get(label, 0.0) + p / len(genres)
-    return Row(
+    keys = [row.key for row in rows if row.key]
+    lufs = [row.lufs for row in rows if row.lufs is not None]
+    return Second(
         time_s=rows[0].time_s,
         bpm=tempo.bpm,
         confidence=tempo.confidence,
         state=tempo.state,
         top=tuple(sorted(shares.items(), key=lambda score: -score[1])[:TOP]),
+        key=max(keys, key=keys.count) if keys else "",
+        lufs=sum(lufs) / len(lufs) if lufs else None,
+        span_s=span_s,
     )
 
 
-def _pack(row: Row) -> bytes:
-    flat = [part for label, p in row.top for part in (label, round(100 * p))]
-    flat += [_NONE, 0] * (TOP - len(row.top))
-    tempo = _TEMPO.pack(row.time_s, round(10 * row.bpm), round(100 * row.confidence), row.state)
-    return tempo + _GENRE.pack(*flat)
-
-
-def _second(packed: bytes) -> int:
+def _time_s(packed: bytes) -> int:
     return int(_TEMPO.unpack_from(packed)[0])
-
-
-def _unpack(packed: bytes) -> Row:
-    time_s, tenths, confidence, state = _TEMPO.unpack_from(packed)
-    flat = _GENRE.unpack_from(packed, _TEMPO.size)
-    return Row(time_s, tenths / 10, confidence / 100, state, tuple(_pairs(flat)))
-
-
-def _pairs(flat: tuple[int, ...]) -> Iterable[tuple[int, float]]:
-    return ((label, p / 100) for label, p in zip(flat[::2], flat[1::2], strict=True) if label != _NONE)

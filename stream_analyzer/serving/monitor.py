@@ -17,7 +17,7 @@ from stream_analyzer import __version__
 from stream_analyzer.kinds import described_fields
 from stream_analyzer.protocol.kinds import TYPES
 from stream_analyzer.serving.web.server import Answer
-from stream_analyzer.types import EVENTS, BrokerState, Silence, State, Status
+from stream_analyzer.types import EVENTS, BrokerState, LogState, Silence, State, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -48,6 +48,18 @@ class Progress(Protocol):
     turned_s: float
 
 
+class LogStanding(Protocol):
+    """How things stand with the set log."""
+
+    @property
+    def state(self) -> LogState:
+        """Off, kept, or stuck."""
+
+    @property
+    def trouble(self) -> str:
+        """Why it is stuck."""
+
+
 class Monitor(Collector):
     """Answers with how things stand. As a mailbox it counts the messages.
 
@@ -61,10 +73,12 @@ class Monitor(Collector):
         progress: Progress,
         *,
         broker: Callable[[], BrokerState],
+        log: LogStanding,
         types: Iterable[str] = TYPES,
     ) -> None:
-        """Watch the sound in ``queue``, the ``clients``, the analysis, the ``broker`` and the messages of ``types``."""
+        """Watch the sound in ``queue``, ``clients``, the analysis, ``broker``, ``log`` and messages of ``types``."""
         self._queue, self._clients, self._progress, self._broker = queue, clients, progress, broker
+        self._log = log
         self._messages = Counter(dict.fromkeys(types, 0))
         self._measured: dict[str, Described] = {}
         self._registry = CollectorRegistry(auto_describe=False)
@@ -104,7 +118,8 @@ class Monitor(Collector):
     def health(self) -> Answer:
         """Tell a supervisor whether to restart the process: it answers, and its analysis does not hang."""
         idle_s = time.monotonic() - self._progress.turned_s
-        return _answer(idle_s <= _HUNG_AFTER_S, {"idle_s": round(idle_s, 1)})
+        log = {"log": self._log.state, **({"log_trouble": self._log.trouble} if self._log.trouble else {})}
+        return _answer(idle_s <= _HUNG_AFTER_S, {"idle_s": round(idle_s, 1), **log})
 
     def ready(self) -> Answer:
         """Tell whether sound is being analysed, so that what is published can be relied on."""
@@ -156,6 +171,7 @@ class Monitor(Collector):
         yield _counter("clients_stalled", "Clients closed because they took nothing.", self._clients.stalled)
         yield _counter("clients_refused", "Clients for whom there was no room.", self._clients.refused)
         yield _states("broker", "How things stand with the MQTT broker.", get_args(BrokerState), self._broker())
+        yield _states("log", "How things stand with the set log.", get_args(LogState), self._log.state)
 
 
 class _Timed:

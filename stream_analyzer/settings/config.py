@@ -6,6 +6,7 @@ import codecs
 import difflib
 import os
 import re
+import sys
 import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -100,6 +101,9 @@ class Settings:
         (), values.osc, "where to send OSC, by UDP: HOST:PORT, or HOST:PORT/ADDRESS?bpm=LO-HI&to=LO-HI; commas between"
     )
     node: str = _setting("", values.node, "this analyzer's name in MQTT topics; the host's name if not set")
+    log: str = _setting("", values.log, "file of the set log, or off; if not set, it is among this user's state")
+    log_days: int = _setting(400, values.whole(1, 100_000), "days for which sets are kept")
+    log_mb: int = _setting(1000, values.whole(10, 10_000_000), "megabytes of the set log at most; the oldest sets go")
     models: Path | None = _setting(None, values.folder, "folder with the models, if not the bundled ones")
     log_level: str = _setting("warning", values.one_of(*_LOG_LEVELS), "debug, info, warning or error")
 
@@ -119,8 +123,9 @@ class Settings:
 def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """Return the folder for what this program keeps from one start to the next."""
     base = environment.get("XDG_STATE_HOME") or environment.get("LOCALAPPDATA")
+    at_home = ("Library", "Application Support") if sys.platform == "darwin" else (".local", "state")
     try:
-        return (Path(base) if base else Path.home() / ".local" / "state") / "stream-analyzer"
+        return (Path(base) if base else Path.home().joinpath(*at_home)) / "stream-analyzer"
     except RuntimeError as error:
         msg = "this user has no home where a token could be kept; "
         raise ConfigError(msg + f"set XDG_STATE_HOME or {ENV_PREFIX}TOKEN, or name a file with --token-file") from error

@@ -56,6 +56,19 @@ def path(value: Any) -> Path:  # noqa: ANN401
         raise ValueError(msg) from error
 
 
+def log(value: Any) -> str:  # noqa: ANN401
+    """Return a file of a set log, ``off``, or nothing for the usual place."""
+    if value is False:  # what YAML and people make of off
+        return "off"
+    if text(value) in ("", "off"):
+        return str(value)
+    found = path(value)
+    if found.is_dir():
+        msg = "must be a file, or off; this is a folder"
+        raise ValueError(msg)
+    return str(found)
+
+
 def source(value: Any) -> str:  # noqa: ANN401
     """Return where sound comes from."""
     return str(path(value)) if text(value).startswith("~") else str(value)

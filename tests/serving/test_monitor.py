@@ -18,7 +18,7 @@ from stream_analyzer.protocol.encode import Encoder
 from stream_analyzer.serving.monitor import Monitor
 from stream_analyzer.serving.web.fanout import Counters
 from stream_analyzer.sound.queue import BlockQueue
-from stream_analyzer.types import Loudness, State, Status
+from stream_analyzer.types import LogState, Loudness, State, Status
 from tests.support.fakes import drum_loop
 from tests.support.real_process import Service, serve, state_is
 
@@ -131,6 +131,14 @@ async def test_secrets_are_not_told() -> None:
 
 
 @dataclass
+class Standing:
+    """How things stand with a set log."""
+
+    state: LogState = "off"
+    trouble: str = ""
+
+
+@dataclass
 class Progress:
     """How far an analysis is."""
 
@@ -141,7 +149,7 @@ class Progress:
 def answers(state: State | None, *, idle_s: float) -> tuple[HTTPStatus, HTTPStatus]:
     status = Status(1.0, state, "", 0.0, 0.0, 0, 0) if state else None
     progress = Progress(status, time.monotonic() - idle_s)
-    monitor = Monitor(BlockQueue(), Counters(), progress, broker=lambda: "none")
+    monitor = Monitor(BlockQueue(), Counters(), progress, broker=lambda: "none", log=Standing())
     return monitor.health().status, monitor.ready().status
 
 
@@ -158,7 +166,7 @@ def test_an_analysis_that_hangs_is_neither_healthy_nor_ready() -> None:
 
 def test_what_is_measured_is_shown_while_there_is_sound() -> None:
     progress = Progress(Status(5.0, "live", "", 0.0, 0.0, 0, 0), 0.0)
-    monitor = Monitor(BlockQueue(), Counters(), progress, broker=lambda: "none")
+    monitor = Monitor(BlockQueue(), Counters(), progress, broker=lambda: "none", log=Standing())
     loudness = Loudness(5.0, -12.04, -13.0, None, 4.0, -0.2)
     monitor.put(Encoder("abcdef").encode(loudness))
     samples = parse(monitor.metrics().body.decode())
@@ -173,8 +181,18 @@ def test_what_is_measured_is_shown_while_there_is_sound() -> None:
     assert ("true_peak_dbtp",) not in parse(monitor.metrics().body.decode())
 
 
+def test_health_tells_of_a_log_that_is_stuck_and_stays_good() -> None:
+    progress = Progress(None, time.monotonic())
+    log = Standing("stuck", "database or disk is full")
+    monitor = Monitor(BlockQueue(), Counters(), progress, broker=lambda: "none", log=log)
+    answer = monitor.health()
+    assert answer.status == 200, "a restart would not help"
+    assert json.loads(answer.body) == {"ok": True, "idle_s": 0.0, "log": "stuck", "log_trouble": log.trouble}
+    assert parse(monitor.metrics().body.decode())["log", "stuck"] == 1.0
+
+
 async def test_two_monitors_share_nothing() -> None:
     for _ in range(2):  # the second would raise, were there a registry for all
-        monitor = Monitor(BlockQueue(), Counters(clients=3), Progress(None, 0.0), broker=lambda: "up")
+        monitor = Monitor(BlockQueue(), Counters(clients=3), Progress(None, 0.0), broker=lambda: "up", log=Standing())
         samples = parse(monitor.metrics().body.decode())
         assert (samples["clients",], samples["broker", "up"], samples["state", "starting"]) == (3.0, 1.0, 1.0)

@@ -34,11 +34,12 @@ Json = dict[str, Any]
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return this process's environment without settings of the service, so that a test means what it says.
 
-    Only the folder of the models stays, so that other models can be put through the same tests.
+    Only the folder of the models stays, so that other models can be put through the same tests. No set is logged, for
+    the log would go into the home of who tests.
     """
     foreign = {n for n in os.environ if n.startswith("STREAM_ANALYZER_")} - {"STREAM_ANALYZER_MODELS"}
     kept = {name: value for name, value in os.environ.items() if name not in foreign}
-    return kept | {"PYTHONPATH": str(ROOT)} | dict(extra or {})
+    return kept | {"PYTHONPATH": str(ROOT), "STREAM_ANALYZER_LOG": "off"} | dict(extra or {})
 
 
 def run_command(

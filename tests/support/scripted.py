@@ -9,8 +9,9 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from stream_analyzer.protocol.history import History
+from stream_analyzer.protocol.history import History, columns
 from stream_analyzer.protocol.kinds import NTH_MODULUS, SPECTRUM_HEADER
+from stream_analyzer.protocol.seconds import Seconds
 from stream_analyzer.serving.web import server as web_server
 from stream_analyzer.types import Genre, Score, Tempo
 from tests.support.real_process import ROOT
@@ -94,6 +95,8 @@ def status(state: str, **more: Any) -> dict[str, Any]:
         "sound_on": None,
         "broker": "none",
         "broker_refusal": "",
+        "log": "off",
+        "log_trouble": "",
     } | more
 
 
@@ -108,7 +111,7 @@ def set_so_far(duration_s: int) -> History:
         ("pop", 116.0),
     )
     names = ("electronic", "hiphop", "jazz", "rock", "pop", "folk")
-    history = History()
+    history, seconds = History(), Seconds()
     for second in range(duration_s):
         label, bpm = parts[second // 240 % len(parts)]
         into_s = second % 240
@@ -117,8 +120,10 @@ def set_so_far(duration_s: int) -> History:
         scores = (Score(label, sure), *(Score(name, (1 - sure) * 0.4 / (1 + i)) for i, name in enumerate(rest)))
         if into_s < 232:  # the sound stops for a moment between the parts
             state: TempoState = "locked" if into_s > 6 else "searching"
-            history.add(Tempo(second + 0.2, bpm + 0.3 * (second * 5 % 7 - 3) / 3, sure, state, 0.0, ()))
-            history.add(Genre(second + 0.4, label, sure, "music", 0.0, 0.95, scores))
+            done = seconds.add(Tempo(second + 0.2, bpm + 0.3 * (second * 5 % 7 - 3) / 3, sure, state, 0.0, ()))
+            seconds.add(Genre(second + 0.4, label, sure, "music", 0.0, 0.95, scores))
+            if done:
+                history.add(done)
     return history
 
 
@@ -129,7 +134,7 @@ class Scripted:
 
     def __init__(self, page: Page, *, history: History | None = None, start_s: float = 10.0) -> None:
         """Answer every request of ``page``; the session so far is ``history`` and now it is ``start_s``."""
-        self.timeline = (history or History()).to_dict(SESSION)
+        self.timeline = columns((history or History()).rows(), session=SESSION)
         self._page = page
         self._sockets: list[WebSocketRoute] = []
         self._seq = 0

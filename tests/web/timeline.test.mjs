@@ -61,15 +61,18 @@ test("what the server has kept comes before what the page has heard", () => {
   const kept = decodeTimeline(COLUMNS).rows;
   const joined = join(kept, rows(["House", 120, 12]));
   assert.deepEqual(joined.map((row) => row.time_s), [0, 4, 8, 9, 10, 11]);
-  const state = reduce({ ...INITIAL, session: "a" }, { kind: "timeline", session: "a", rows: kept });
+  const state = reduce({ ...INITIAL, session: "a" }, { kind: "timeline", session: "a", offset_s: 0, rows: kept });
   assert.equal(state.rows.length, 3);
-  assert.equal(reduce(state, { kind: "timeline", session: "b", rows: [] }), state, "another session's");
+  assert.equal(reduce(state, { kind: "timeline", session: "b", offset_s: 0, rows: [] }), state, "another session's");
 });
 
 test("the view is the last minutes or all, a minute at least", () => {
   const made = rows(["House", 120, 400]);
   assert.deepEqual(range(made, 300), { from_s: 100, to_s: 400 });
   assert.deepEqual(range(made, 0), { from_s: 0, to_s: 400 });
+  const before = [{ ...made[0], time_s: -500 }, ...made];
+  assert.deepEqual(range(before, 0), { from_s: -500, to_s: 400 }, "a set that goes on with one of before");
+  assert.deepEqual(range([before[0]], 300), { from_s: -499 - 1, to_s: -440 }, "never before its begin");
   assert.deepEqual(range([], 300), { from_s: 0, to_s: 60 });
 });
 

@@ -139,7 +139,7 @@ function draw(now) {
   view.show(state, clock, latency_s);
   details.show(state, latency_s);
   loudness.show(state.loudness, state.target_lufs, comes(state, "loudness"), clock);
-  set.show(state.rows);
+  set.show(state.rows, state.offset_s);
   shownAt = now;
 }
 

@@ -27,6 +27,7 @@ export class SetSoFar {
   /** @type {Transition[]} */ #turns = [];
   /** @type {"dark" | "light"} */ #scheme = "dark";
   #zoom_s = ZOOMS_S[0];
+  #offset_s = 0;
   #view = { from_s: 0, to_s: 60 };
   /** @type {number | null} */ #reading_s = null;
   #width = 0;
@@ -71,10 +72,11 @@ export class SetSoFar {
     this.#draw();
   }
 
-  /** @param {readonly Row[]} rows */
-  show(rows) {
+  /** @param {readonly Row[]} rows @param {number} offset_s what to add to their times to get those of the set */
+  show(rows, offset_s) {
     if (rows === this.#rows) return;
     this.#rows = rows;
+    this.#offset_s = offset_s;
     this.#turns = transitions(rows);
     this.#draw();
     this.#read(this.#reading_s);
@@ -214,12 +216,13 @@ export class SetSoFar {
     const { from_s, to_s } = this.#view;
     const every_s = TICKS_S.find((step) => (to_s - from_s) / step <= MOST_TICKS) ?? 28_800;
     const ticks = [];
-    for (let time_s = Math.ceil(from_s / every_s) * every_s; time_s <= to_s; time_s += every_s) {
+    const first_s = Math.ceil((from_s + this.#offset_s) / every_s) * every_s - this.#offset_s;
+    for (let time_s = first_s; time_s <= to_s; time_s += every_s) {
       const part = (time_s - from_s) / (to_s - from_s);
       if (part > 0.96) continue;
       const tick = document.createElement("span");
       tick.className = "ago";
-      tick.textContent = strings.clock(time_s);
+      tick.textContent = strings.clock(time_s + this.#offset_s);
       tick.style.right = `${(100 * (1 - part)).toFixed(2)}%`;
       tick.classList.toggle("start", part < 0.04);
       ticks.push(tick);
@@ -252,7 +255,7 @@ export class SetSoFar {
   #read(time_s) {
     this.#reading_s = time_s;
     const row = time_s === null ? null : rowAt(this.#rows, time_s);
-    const words = time_s === null ? strings.changes(together(this.#turns).length) : strings.reading(time_s, row);
+    const words = time_s === null ? strings.changes(together(this.#turns).length) : strings.reading(time_s + this.#offset_s, row);
     byId("set-reading").textContent = words;
     this.#plot.setAttribute("aria-valuemax", String(Math.round(this.#view.to_s)));
     this.#plot.setAttribute("aria-valuenow", String(Math.round(time_s ?? this.#view.to_s)));

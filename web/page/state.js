@@ -33,7 +33,8 @@ import { join, prolong } from "./timeline.js";
  * @property {Received<Level> | null} level
  * @property {Received<Status> | null} status
  * @property {number} clippedAt when clipping was last heard
- * @property {readonly Row[]} rows the set so far
+ * @property {readonly Row[]} rows the set so far, on the sample clock of this session
+ * @property {number} offset_s where in the set that clock began
  * @property {number} target_lufs this viewer's choice: the loudness that the meter marks
  * @property {number} ratio this viewer's choice: what the shown tempo is to the one that was heard
  */
@@ -41,7 +42,7 @@ import { join, prolong } from "./timeline.js";
 /**
  * @typedef {{kind: "open", at: number} | {kind: "lost", at: number, wait_s: number, code?: number}
  *   | {kind: "message", at: number, message: Message} | {kind: "gap", missed: number}
- *   | {kind: "timeline", session: string, rows: readonly Row[]} | {kind: "show", ratio: number} | {kind: "aim", target_lufs: number}} Action
+ *   | {kind: "timeline", session: string, offset_s: number, rows: readonly Row[]} | {kind: "show", ratio: number} | {kind: "aim", target_lufs: number}} Action
  *
  * @typedef {"connecting" | "offline" | "locked" | "full" | "device_lost" | "ended" | "starting" | "silent" | "zeros" | "elsewhere" | "hum" | "tone"
  *   | "noise" | "stalled" | "clipping" | "degraded" | "cancelling" | "not_music" | "warming" | "live"} Situation
@@ -77,6 +78,7 @@ export const INITIAL = Object.freeze({
   status: null,
   clippedAt: -Infinity,
   rows: Object.freeze([]),
+  offset_s: 0,
   ratio: 1,
   target_lufs: -14,
 });
@@ -101,7 +103,7 @@ export function reduce(state, action) {
     case "gap":
       return { ...state, skipped: state.skipped + action.missed };
     case "timeline":
-      return action.session === state.session ? { ...state, rows: join(action.rows, state.rows) } : state;
+      return action.session === state.session ? { ...state, offset_s: action.offset_s, rows: join(action.rows, state.rows) } : state;
     case "show":
       return { ...state, ratio: action.ratio };
     case "aim":

@@ -40,6 +40,7 @@ export const PAGE = {
   lost: "Audio lost",
   nonfinite: "Bad samples",
   broker: "MQTT broker",
+  setLog: "Set log",
   skipped: "Messages skipped",
   viewers: "Viewers",
   models: "Models",
@@ -86,6 +87,9 @@ const BROKERS = { down: "can't be reached", refused: "refuses", clash: "has anot
 
 /** @param {{broker: string, broker_refusal: string}} status */
 export const broker = ({ broker, broker_refusal }) => [BROKERS[broker] ?? "", broker === "refused" ? broker_refusal : ""].join(" ").trim();
+
+/** Why the set log can't be written; of one that can nothing is said. @param {{log: string, log_trouble: string}} status */
+export const log = ({ log, log_trouble }) => (log === "stuck" ? `can't be written: ${log_trouble}` : "");
 
 /** What is said of a genre that is not sure, with its age beside it. @type {Record<GenreState, string>} */
 export const VERDICTS = {

@@ -24,9 +24,9 @@ const SAME_TEMPO = 1.04;
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 
 /**
- * Decode what GET /timeline gave; null when it is of another form.
+ * Decode what GET /timeline gave; null when it is of another form. `offset_s` leads from its times to those of the set.
  * @param {any} json
- * @returns {{session: string, rows: Row[]} | null}
+ * @returns {{session: string, offset_s: number, rows: Row[]} | null}
  */
 export function decodeTimeline(json) {
   if (json?.v !== 1 || typeof json.session !== "string") return null;
@@ -42,7 +42,7 @@ export function decodeTimeline(json) {
     state: states[json.state[i]] ?? "searching",
     top: scores(top[i], labels),
   }));
-  return { session: json.session, rows };
+  return { session: json.session, offset_s: isNumber(json.offset_s) ? json.offset_s : 0, rows };
 }
 
 /** @param {unknown} flat label, percent, label, percent, ... @param {readonly string[]} labels @returns {Score[]} */
@@ -81,7 +81,7 @@ const tempoOf = ({ bpm, confidence, state }) => ({ bpm, confidence, state });
 
 /** The server's rows, and after them what this page has heard since. @param {readonly Row[]} kept @param {readonly Row[]} heard */
 export function join(kept, heard) {
-  const end_s = kept.at(-1)?.time_s ?? -1;
+  const end_s = kept.at(-1)?.time_s ?? -Infinity;
   return [...kept, ...heard.filter((row) => row.time_s > end_s)];
 }
 
@@ -89,7 +89,8 @@ export function join(kept, heard) {
 export function range(rows, zoom_s) {
   const last = rows.at(-1);
   const end_s = last ? last.time_s + last.span_s : 0;
-  const from_s = zoom_s > 0 ? Math.max(0, end_s - zoom_s) : (rows[0]?.time_s ?? 0);
+  const begin_s = rows[0]?.time_s ?? 0;
+  const from_s = zoom_s > 0 ? Math.max(Math.min(0, begin_s), end_s - zoom_s) : begin_s;
   return { from_s, to_s: Math.max(end_s, from_s + 60) };
 }
 

@@ -260,6 +260,9 @@ export class View {
     const broker = strings.broker(status.data);
     write("broker", broker || strings.NONE);
     byId("broker").parentElement?.toggleAttribute("hidden", broker === "");
+    const log = strings.log(status.data);
+    write("log", log || strings.NONE);
+    byId("log").parentElement?.toggleAttribute("hidden", log === "");
     byId("nonfinite").parentElement?.toggleAttribute("hidden", nonfinite === 0);
     byId("skipped").parentElement?.toggleAttribute("hidden", skipped === 0);
   }

@@ -1,0 +1,82 @@
+"""What a second of sound amounts to: events become one `Second` each, for the timeline and the set log. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_args
+
+from stream_analyzer.types import Genre, Key, Loudness, Tempo, TempoState
+
+if TYPE_CHECKING:
+    from stream_analyzer.kinds import Described
+
+STATES: tuple[str, ...] = get_args(TempoState)
+TOP = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """What was heard from ``time_s`` on, for ``span_s`` seconds.
+
+    ``bpm`` is 0 without a tempo, ``state`` an index into `STATES`, ``top`` (label and share) empty without music,
+    ``key`` empty without one that is clear; ``lufs`` is the short-term loudness, None where it is not measured.
+    """
+
+    time_s: int
+    bpm: float = 0.0
+    confidence: float = 0.0
+    state: int = 0
+    top: tuple[tuple[str, float], ...] = ()
+    key: str = ""
+    lufs: float | None = None
+    span_s: int = 1
+
+
+class Seconds:
+    """Gathers events. State: the newest of each kind within the present second, and whether there was any."""
+
+    def __init__(self) -> None:
+        """Begin with nothing heard."""
+        self._second, self._heard = 0, False
+        self._tempo: Tempo | None = None
+        self._genre: Genre | None = None
+        self._key: Key | None = None
+        self._loudness: Loudness | None = None
+
+    def add(self, event: Described) -> Second | None:
+        """Take an event into account; return the second that it ends, if it is the first of a later one.
+
+        What is only held, as in silence, or rejected says nothing of its second.
+        """
+        second = int(event.time_s)
+        if second < self._second:
+            return None
+        done = self.end() if second > self._second else None
+        self._second, self._heard = second, True
+        match event:
+            case Tempo(age_s=0.0):
+                self._tempo = event
+            case Genre(age_s=0.0, label=str()):
+                self._genre = event
+            case Key(age_s=0.0, state="clear"):
+                self._key = event
+            case Loudness():
+                self._loudness = event
+        return done
+
+    def end(self) -> Second | None:
+        """Return the present second as far as it was heard, or None if it was not."""
+        if not self._heard:
+            return None
+        tempo, genre, key, loudness = self._tempo, self._genre, self._key, self._loudness
+        self._tempo = self._genre = self._key = self._loudness = None
+        self._heard = False
+        return Second(
+            time_s=self._second,
+            bpm=tempo.bpm if tempo else 0.0,
+            confidence=tempo.confidence if tempo else 0.0,
+            state=STATES.index(tempo.state) if tempo else 0,
+            top=tuple((score.label, score.p) for score in genre.scores[:TOP]) if genre else (),
+            key=(key.label or "") if key else "",
+            lufs=loudness.short_term_lufs if loudness else None,
+        )
