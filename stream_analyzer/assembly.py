@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stream_analyzer.errors import AudioError, ConfigError
+from stream_analyzer.system.address import is_url
 from stream_analyzer.types import Level, Status
 
 if TYPE_CHECKING:
@@ -68,6 +69,16 @@ def choose_source(settings: Settings, *, attended: bool, note: Callable[[str], N
                 rate_hz=settings.rate or _DEFAULT_RATE_HZ,
                 channels=settings.channels or _DEFAULT_CHANNELS,
                 sample_format=settings.format,
+            )
+        case url if is_url(url):
+            from stream_analyzer.sound.network.source import NetworkSource  # noqa: PLC0415
+
+            return NetworkSource(
+                url,
+                rate_hz=settings.rate,
+                channels=settings.channels,
+                listen_to=settings.channel,
+                patient=not attended,
             )
         case name:
             return FileSource(Path(name), speed=settings.speed, kind="file")

@@ -18,6 +18,7 @@ from stream_analyzer import __version__, sets_command
 from stream_analyzer.assembly import choose_source, load_heads, mqtt_sink, osc_sink, set_log
 from stream_analyzer.errors import AudioError, BrokenOff, ConfigError, StreamAnalyzerError
 from stream_analyzer.settings.config import PCM_FORMATS, Settings, is_secret, load_settings, setting_help
+from stream_analyzer.system.address import is_url
 from stream_analyzer.system.streams import prepare_streams, write_json_alone
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     subscribe.set_defaults(command=_subscribe)
 
     analyze = commands.add_parser("analyze", help="analyse whole files", description="Analyse whole sound files.")
-    analyze.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    analyze.add_argument("files", nargs="+", metavar="FILE", help="a sound file, or the URL of a recording")
     analyze.add_argument("--timeline", action="store_true", help="with --json: every update too")
     _add_settings(analyze, "channel", "tempo_range", "json")
     analyze.set_defaults(command=_analyze)
@@ -231,9 +232,9 @@ def _subscribe(options: argparse.Namespace, settings: Settings) -> int:
 def _analyze(options: argparse.Namespace, settings: Settings) -> int:
     heads = load_heads(settings)
     failures = 0
-    for path in _expanded(options.files):
+    for name in _expanded(options.files):
         try:
-            result = _analyze_file(path, heads, settings, timeline=options.timeline)
+            result = _analyze_file(name, heads, settings, timeline=options.timeline)
         except AudioError as error:
             _note(f"stream-analyzer: {error}")
             failures += 1
@@ -245,14 +246,14 @@ def _analyze(options: argparse.Namespace, settings: Settings) -> int:
     return 1 if failures else 0
 
 
-def _expanded(patterns: list[Path]) -> Iterator[Path]:
+def _expanded(patterns: list[str]) -> Iterator[str]:
     """Yield the files that are meant: Windows leaves it to each program to fill in ``*``."""
     for pattern in patterns:
-        found = [] if os.path.lexists(pattern) else sorted(map(Path, glob.glob(str(pattern))))  # noqa: PTH207 - of any folder
+        found = [] if os.path.lexists(pattern) else sorted(glob.glob(pattern))  # noqa: PTH207 - of any folder
         yield from found or [pattern]
 
 
-def _analyze_file(path: Path, heads: list[Head], settings: Settings, *, timeline: bool) -> dict[str, Any]:
+def _analyze_file(name: str, heads: list[Head], settings: Settings, *, timeline: bool) -> dict[str, Any]:
     from stream_analyzer.offline import analyze_file  # noqa: PLC0415
     from stream_analyzer.protocol.encode import event_data  # noqa: PLC0415
     from stream_analyzer.protocol.summary import RunningSummary, Timeline  # noqa: PLC0415
@@ -262,7 +263,7 @@ def _analyze_file(path: Path, heads: list[Head], settings: Settings, *, timeline
     bar = sys.stderr.isatty()
     drawn, broken = False, {}
     try:
-        for done, events in analyze_file(path, heads, channel=settings.channel):
+        for done, events in analyze_file(name, heads, channel=settings.channel):
             for event in events:
                 summary.add(event)
                 if timeline:
@@ -270,14 +271,19 @@ def _analyze_file(path: Path, heads: list[Head], settings: Settings, *, timeline
             if bar and time.monotonic() - begun > _BAR_AFTER_S:
                 drawn = True
                 filled = "#" * round(done * _BAR_WIDTH)
-                print(f"\r{path.name} [{filled:<{_BAR_WIDTH}}] {done:4.0%}", end="", file=sys.stderr)  # noqa: T201
+                print(f"\r{Path(name).name} [{filled:<{_BAR_WIDTH}}] {done:4.0%}", end="", file=sys.stderr)  # noqa: T201
     except BrokenOff as error:
         broken = {"broken": str(error)}
     finally:
         if drawn:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201
     found = event_data(summary.summary())
-    return {"file": str(path), **found, **broken, **({"timeline": rows.to_dict()} if timeline else {})}
+    return {
+        "file": name if is_url(name) else str(Path(name)),
+        **found,
+        **broken,
+        **({"timeline": rows.to_dict()} if timeline else {}),
+    }
 
 
 def _describe(result: dict[str, Any]) -> str:
@@ -315,14 +321,15 @@ def _devices(_options: argparse.Namespace, settings: Settings) -> int:
 
     devices = list_devices()
     if settings.json:
-        _write_line(json.dumps([asdict(device) for device in devices], ensure_ascii=False))
+        rows = [asdict(device) | {"monitor": device.monitors} for device in devices]
+        _write_line(json.dumps(rows, ensure_ascii=False))
         return 0
     if not devices:
         _note("no sound device with an input here; try: stream-analyzer run --input demo")
     for device in devices:
         mark = "*" if device.default else " "
         what = f"{device.channels} channels, {device.rate_hz} Hz, {device.host_api}"
-        _write_line(f"{mark} {device.index:3d}  {device.name}  ({what})")
+        _write_line(f"{mark} {device.index:3d}  {device.name}  ({what}{', monitor' * device.monitors})")
     return 0
 
 

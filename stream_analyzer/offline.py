@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stream_analyzer.analysis.analyzer import Analyzer
 from stream_analyzer.analysis.steps import STEPS_PER_SECOND
 from stream_analyzer.errors import AudioError, BrokenOff
 from stream_analyzer.sound.files import look_at, read_blocks
+from stream_analyzer.system.address import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from stream_analyzer.analysis.head import Head
     from stream_analyzer.kinds import Described
+    from stream_analyzer.sound.files import Recording
+    from stream_analyzer.types import AudioBlock
 
 
 def analyze_file(
-    path: Path,
+    name: str | Path,
     heads: Sequence[Head],
     *,
     channel: int | None = None,
     block_s: float = 0.5,
 ) -> Iterator[tuple[float, list[Described]]]:
-    """Let ``heads`` hear a file afresh; yield, block by block, the share that is done (0..1) and the events it led to.
+    """Let ``heads`` hear a file, or a recording at a URL, afresh.
+
+    Yields, block by block, the share that is done (0..1) and the events it led to.
 
     Raises
     ------
@@ -33,14 +38,14 @@ def analyze_file(
     AudioError
         The file can't be read, or is too short for a first judgement.
     """
-    found = look_at(path)
+    found, blocks = _opened(name, block_s=block_s)
     if channel is not None and channel > found.channels:
-        msg = f"{path}: has {found.channels} channels, not {channel}; choose one of them with --channel, or mix"
+        msg = f"{name}: has {found.channels} channels, not {channel}; choose one of them with --channel, or mix"
         raise AudioError(msg)
     analyzer = Analyzer(heads, channel=channel)
     heard_s, broken = 0.0, None
     try:
-        for block in read_blocks(path, block_s=block_s):
+        for block in blocks:
             heard_s += block.duration_s
             yield min(1.0, heard_s / max(found.length_s, heard_s)), analyzer.feed(block)
     except BrokenOff as error:
@@ -48,8 +53,16 @@ def analyze_file(
     needed_s = max((head.first_s for head in heads), default=0.0) + 1.0 / STEPS_PER_SECOND
     if heard_s < needed_s:
         needed = f"a first judgement needs {needed_s:.1f} s"
-        msg = str(broken or f"{path}: lasts {heard_s:.2f} s") + f"; {needed}, give a longer file"
+        msg = str(broken or f"{name}: lasts {heard_s:.2f} s") + f"; {needed}, give a longer file"
         raise AudioError(msg)
     yield 1.0, analyzer.end()
     if broken:
         raise broken
+
+
+def _opened(name: str | Path, *, block_s: float) -> tuple[Recording, Iterator[AudioBlock]]:
+    if is_url(str(name)):
+        from stream_analyzer.sound.network.source import open_recording  # noqa: PLC0415
+
+        return open_recording(str(name), block_s=block_s)
+    return look_at(Path(name)), read_blocks(Path(name), block_s=block_s)

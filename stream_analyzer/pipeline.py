@@ -27,7 +27,7 @@ from stream_analyzer.serving.web.fanout import Fanout
 from stream_analyzer.serving.web.server import Answer, WebServer
 from stream_analyzer.sets.recorder import Recorder
 from stream_analyzer.sets.writing import Opening
-from stream_analyzer.sound.queue import BlockQueue, SourceChanged, SourceLost
+from stream_analyzer.sound.queue import BlockQueue, SourceChanged, SourceLost, TitleChanged
 from stream_analyzer.system.resources import resource_folder
 from stream_analyzer.system.threads import in_daemon_thread
 
@@ -150,6 +150,9 @@ async def _analyse(
             if isinstance(item, SourceChanged):
                 greet(item.info)
                 analyzer.listen_to(item.channel)
+                continue
+            if isinstance(item, TitleChanged):
+                publisher.entitle(item.title)
                 continue
             if isinstance(item, SourceLost):
                 publisher.publish(analyzer.device_lost(item.detail))

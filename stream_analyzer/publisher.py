@@ -31,7 +31,8 @@ _MEAN_WAIT_IN_STEP_S = 0.5 / STEPS_PER_SECOND
 class Publisher:
     """Puts events on the wire and into what is kept of the session.
 
-    State: the last status, latencies since it, and when (monotonic) it last had something to do.
+    State: the last status, what a station says that it plays, latencies since that status, and when (monotonic) it last
+    had something to do.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Publisher:
         self._counters, self._broker, self._refusal = counters, broker, refusal
         self._summary = RunningSummary()
         self.status: Status | None = None
+        self._title = ""
         self.turned_s = time.monotonic()
         self._latencies_s: list[float] = []
         self._warned_s, self._warned_of_s = -math.inf, 0.0
@@ -72,6 +74,11 @@ class Publisher:
         self.turned_s = time.monotonic()
         if self.status:
             self._hub.publish(self._encoder.encode(self._seen(self.status)))
+
+    def entitle(self, title: str) -> None:
+        """Say what plays from here on, as the station has it."""
+        self._title = title
+        self.repeat_status()
 
     def end(self) -> None:
         """Publish what the whole amounts to; no more will come."""
@@ -94,6 +101,7 @@ class Publisher:
             log=self._recorder.state,
             log_trouble=self._recorder.trouble,
             demo=self._encoder.demo,
+            title=self._title,
         )
         return self.status
 

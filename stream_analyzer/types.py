@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # a subscriber reads these types without numpy
     U8 = npt.NDArray[np.uint8]
 
 State = Literal["starting", "warming", "live", "cancelling", "silent", "steady", "degraded", "device_lost", "ended"]
-SourceKind = Literal["device", "file", "demo", "stdin"]
+SourceKind = Literal["device", "file", "demo", "stdin", "stream"]
 Silence = Literal["none", "quiet", "zeros", "elsewhere"]
 BrokerState = Literal["none", "down", "up", "refused", "clash"]
 LogState = Literal["off", "kept", "stuck"]
@@ -245,6 +245,7 @@ class Status:
     stand with the set log: off, kept, or stuck since it can't be written, of which ``log_trouble`` is the reason.
     ``demo`` says that this is the bundled demo set and no live sound.
     ``silence`` tells kinds of silence apart: exact zeros, mere quiet, or sound elsewhere, on the channel ``sound_on``.
+    ``title`` is what a web radio station says that it plays.
     ``lost_s`` is the audio that never arrived; ``nonfinite`` the samples that were NaN or infinite and became silence.
     """
 
@@ -269,6 +270,7 @@ class Status:
     demo: bool = described(
         default=False, osc_alone="demo", metric=Metric("demo", "1 while the demo set plays, and no live sound.")
     )
+    title: str = described(default="", attribute=True)
     silence: Silence = described(default="none", attribute=True)
     sound_on: int | None = described(
         default=None,

@@ -24,6 +24,7 @@ USERS = {
     "aiomqtt": "stream_analyzer.serving.mqtt",
     "pythonosc": "stream_analyzer.serving.osc",
     "prometheus_client": "stream_analyzer.serving.monitor",
+    "av": "stream_analyzer.sound.media.pyav",
     "pyebur128": "stream_analyzer.analysis.loudness",
 }
 NEVER = {"tensorflow", "tf_keras", "keras", "librosa", "scipy", "training"}

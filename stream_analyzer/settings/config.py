@@ -43,7 +43,7 @@ class Settings:
     input: str = _setting(
         "auto",
         values.source,
-        "device, any (a device, else the demo), demo, a sound file, or - for PCM or a container on standard input",
+        "device, any (a device, else the demo), demo, a sound file, a URL, or - for PCM or a file on standard input",
     )
     device: str = _setting(
         "", values.device, "sound device: its index or part of its name (see: stream-analyzer devices)"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from stream_analyzer.types import F32
 
 _BLOCK_S = 0.1
+_PLAYLIST = b"#EXTM3U"
 _RATES_HZ = (4_000, 768_000)
 _SHORTEST_S = 0.1
 _MISSING_S = 0.5  # encoders and decoders round to whole frames
@@ -128,7 +129,8 @@ def _by_ffmpeg(path: Path, recording: Recording, doubts: Doubts, *, block: int, 
     """Yield what FFmpeg finds after the first ``skip`` samples; note what stops it."""
     try:
         with _opened(path) as file:
-            for samples in media.decode(file, rate_hz=recording.rate_hz, channels=recording.channels, block=block):
+            found, rate_hz = _for_ffmpeg(path, file), recording.rate_hz
+            for samples in media.decode(found, rate_hz=rate_hz, channels=recording.channels, block=block):
                 if len(samples) > skip:
                     yield samples[skip:]
                 skip = max(0, skip - len(samples))
@@ -141,13 +143,20 @@ def _look_again(path: Path, file: BinaryIO, reason: str) -> Recording:
     file.seek(0)
     try:
         if media.is_installed():
-            return Recording(*media.probe(file), native=False)
+            return Recording(*media.probe(_for_ffmpeg(path, file)), native=False)
         hint = media.MISSING
     except AudioError as error:
         hint = f"convert it with: ffmpeg -i {path.name} sound.flac"
         reason = f"{reason} ({error})"
     msg = f"{path}: {reason}; is it a sound file? {hint[0].upper()}{hint[1:]}"
     raise AudioError(msg)
+
+
+def _for_ffmpeg(path: Path, file: BinaryIO) -> Path | BinaryIO:
+    """Return the file, or of a playlist of pieces (HLS) its path: what it names lies beside it."""
+    playlist = file.read(len(_PLAYLIST)) == _PLAYLIST
+    file.seek(0)
+    return path if playlist else file
 
 
 @contextmanager
@@ -161,9 +170,8 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
             raise AudioError(msg)
         file = path.open("rb")
     except (OSError, ValueError) as error:
-        hint = "pipe a stream in: ffmpeg -i URL -f s16le - | stream-analyzer run --input -"
         reason = getattr(error, "strerror", None) or str(error)
-        msg = f"{path}: {reason}; {hint if ':/' in str(path) else 'check the name'}"
+        msg = f"{path}: {reason}; check the name"
         raise AudioError(msg) from error
     with file:
         if not status.st_size:

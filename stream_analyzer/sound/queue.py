@@ -29,7 +29,14 @@ class SourceChanged:
     channel: int | None = None
 
 
-Item = AudioBlock | SourceLost | SourceChanged
+@dataclass(frozen=True, slots=True)
+class TitleChanged:
+    """What comes from here on has another title, as the station says; empty if it says none."""
+
+    title: str
+
+
+Item = AudioBlock | SourceLost | SourceChanged | TitleChanged
 
 
 class BlockQueue:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -67,6 +68,15 @@ def plain_address(text: str) -> str:
     except ValueError:
         return ""
     return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+NETWORK_URL = re.compile(r"(https?|rtsps?)://[^\s/]+\S*")
+NETWORK_URLS = "http://, https://, rtsp:// or rtsps:// with a host"
+
+
+def is_url(text: str) -> bool:
+    """Tell whether this is meant as an address with a scheme; one letter is a drive of Windows."""
+    return bool(re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text))
 
 
 def is_origin(text: str) -> bool:

@@ -36,6 +36,12 @@ def test_no_input_at_all_is_no_wrong_setting() -> None:
         assert caught.value.exit_code == 3
 
 
+def test_monitors_are_known_by_their_names() -> None:
+    names = ("Monitor of Built-in Audio", "alsa_output.pci.monitor", "BlackHole 2ch", "Speakers (Realtek) [Loopback]")
+    assert all(device(0, name).monitors for name in (*names, "Stereo Mix (Realtek)", "CABLE Output (VB-Audio)"))
+    assert not any(device(0, name).monitors for name in ("Webcam of a Dell Monitor", USB.name, BUILT_IN.name))
+
+
 @pytest.mark.parametrize("wanted", ["USB Audio", "1", "USB Audio CODEC: - (hw:1,0)"])
 def test_it_comes_back_under_another_card_number_and_index(wanted: str) -> None:
     back = replace(USB, index=4, name="USB Audio CODEC: - (hw:2,0)", rate_hz=44_100, channels=1)

@@ -20,7 +20,7 @@
  * @typedef {"none" | "quiet" | "zeros" | "elsewhere"} Silence
  * @typedef {"starting" | "warming" | "live" | "cancelling" | "silent" | "steady" | "degraded" | "device_lost" | "ended"} SourceState
  * @typedef {{state: SourceState, detail: string, lag_s: number, lost_s: number, nonfinite: number, clients: number, latency_s: number,
- *   silence: Silence, sound_on: number | null, broker: string, broker_refusal: string, log: string, log_trouble: string}} Status
+ *   title: string, silence: Silence, sound_on: number | null, broker: string, broker_refusal: string, log: string, log_trouble: string}} Status
  * @typedef {{name: string, version: string, task: string, window_s: number, first_s: number}} Model
  * @typedef {{low_hz: number, high_hz: number, floor_db: number, ceil_db: number, bands: number, columns_per_s: number}} SpectrumScale
  * @typedef {{version: string, source: {kind: string, name: string, rate_hz: number, channels: number},
@@ -208,6 +208,7 @@ const READERS = {
     nonfinite: number(data.nonfinite, 0),
     clients: number(data.clients, 0),
     latency_s: number(data.latency_s, 0),
+    title: text(data.title, ""),
     silence: oneOf(data.silence ?? "none", SILENCES),
     sound_on: maybe(data.sound_on),
     broker: text(data.broker, "none"),

@@ -100,7 +100,7 @@ export const VERDICTS = {
 };
 
 /** @type {Record<string, string>} */
-const SOURCES = { demo: "Demo set", file: "File", device: "Sound device", stdin: "Standard input" };
+const SOURCES = { demo: "Demo set", file: "File", device: "Sound device", stdin: "Standard input", stream: "Stream" };
 
 /** Ratios of another tempo to the shown one, and their names. @type {readonly (readonly [number, string])[]} */
 const RELATIONS = [
@@ -203,6 +203,9 @@ export function source({ kind, name }) {
   const word = SOURCES[kind] ?? kind;
   return name && name !== kind ? `${word}: ${name}` : word;
 }
+
+/** @param {{kind: string, name: string}} from @param {string} title */
+export const playing = (from, title) => (title ? `${title} (${from.name})` : source(from));
 
 /** @param {{rate_hz: number, channels: number}} source */
 export function format({ rate_hz, channels }) {

@@ -113,6 +113,7 @@ export class View {
     if (state.genre !== before?.genre || state.hello !== before?.hello) this.#genre(state.genre?.data ?? null);
     if (state.key !== before?.key || state.hello !== before?.hello) this.#key(state.key?.data ?? null, comes(state, "key"));
     if (state.hello !== before?.hello) this.#hello(state.hello);
+    if (state.status !== before?.status || state.hello !== before?.hello) this.#source(state);
     if (state.status !== before?.status || state.skipped !== before?.skipped) this.#counters(state);
     this.#level(state, now);
     this.#tempoState(state, now);
@@ -238,11 +239,15 @@ export class View {
   #hello(hello) {
     if (!hello) return;
     document.documentElement.dataset.source = hello.source.kind;
-    write("source", strings.source(hello.source));
     write("device", strings.source(hello.source));
     write("format", strings.format(hello.source));
     write("models", hello.models.map(({ name, version }) => `${name} ${version}`).join(", ") || strings.NONE);
     write("version", hello.version);
+  }
+
+  /** What plays: the source, and the title where a station tells one. @param {State} state */
+  #source({ hello, status }) {
+    if (hello) write("source", strings.playing(hello.source, status?.data.title ?? ""));
   }
 
   /** @param {State} state */

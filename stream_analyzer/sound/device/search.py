@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 _COUNTED = re.compile(r"(?<=\(hw:)\d+(?=,)|(?<=\()\d+- ")  # "CODEC: - (hw:1,0)", "Microphone (2- USB Audio)"
 
+_MONITOR = re.compile(
+    r"^monitor of |\.monitor\b|loopback|blackhole|soundflower|stereo ?mix|what u hear|cable output|voicemeeter out",
+    re.IGNORECASE,
+)
 _CONVERTERS = ("default", "sysdefault", "pulse", "pipewire", "jack", "samplerate", "speexrate", "upmix", "vdownmix")
 
 
@@ -40,6 +44,11 @@ class Device:
     def identity(self) -> tuple[str, str]:
         """What is left of it when it is plugged in again; two devices of one make share it."""
         return _bare(self.name), self.host_api
+
+    @property
+    def monitors(self) -> bool:
+        """Whether it gives what this machine plays, as far as its name tells."""
+        return bool(_MONITOR.search(self.name))
 
     @property
     def converts(self) -> bool:

@@ -1,0 +1,1 @@
+"""Sound from the network: radio stations, HLS, RTSP."""
