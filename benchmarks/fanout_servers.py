@@ -52,14 +52,14 @@ def batch(encoder: Encoder, time_s: float) -> list[Message]:
 @asynccontextmanager
 async def ours() -> AsyncIterator[Served]:
     """Serve as `stream-analyzer run` does."""
-    fanout = Fanout(Encoder("abcdef"), max_clients=MANY)
+    fanout = Fanout(Encoder("abcdef"))
 
     def publish(messages: list[Message]) -> None:
         for message in messages:
             fanout.put(message)
 
     serving = Serving("127.0.0.1", 0, max_clients=MANY, max_per_address=MANY)
-    async with WebServer(fanout, resource_folder("web"), serving=serving, answers={}).listen() as url:
+    async with WebServer({"main": fanout}, resource_folder("web"), serving=serving, answers={}).listen() as url:
         yield int(url.rsplit(":", maxsplit=1)[1].strip("/")), publish, fanout.counters
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from stream_analyzer import __version__, sets_command
-from stream_analyzer.assembly import choose_source, load_heads, mqtt_sink, osc_sink, set_log
+from stream_analyzer.assembly import load_heads, make_inputs, set_log
 from stream_analyzer.errors import AudioError, BrokenOff, ConfigError, StreamAnalyzerError
-from stream_analyzer.settings.config import PCM_FORMATS, Settings, is_secret, load_settings, setting_help
+from stream_analyzer.settings.config import PCM_FORMATS, SETTINGS, Settings, is_secret, load_settings, setting_help
 from stream_analyzer.system.address import is_url
 from stream_analyzer.system.streams import prepare_streams, write_json_alone
 
@@ -38,8 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prepare_streams()
     try:
         options = _parser().parse_args(arguments)
-        known = Settings.__dataclass_fields__
-        flags = {name: value for name, value in vars(options).items() if name.removesuffix("_file") in known}
+        flags = {name: value for name, value in vars(options).items() if name.removesuffix("_file") in SETTINGS}
         settings = load_settings(flags, file=options.config)
         _set_up_logging(settings.log_level)
         if settings.json:
@@ -70,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="listen, and serve page and stream", description="Listen, and serve.")
-    _add_settings(run, *(name for name in Settings.__dataclass_fields__ if name not in _COMMON_SETTINGS))
+    _add_settings(run, *(name for name in SETTINGS if name not in _COMMON_SETTINGS))
     run.set_defaults(command=_run)
 
     subscribe = commands.add_parser("subscribe", help="follow a running analyzer", description="Follow an analyzer.")
@@ -122,6 +121,8 @@ def _add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
             parser.add_argument(f"{flag}-file", metavar="FILE", help=f"file that holds the {setting_help(name)}")
         elif name == "json":
             parser.add_argument(flag, action="store_const", const="true", help="write JSON lines to standard output")
+        elif name == "input":
+            parser.add_argument(flag, dest=name, action="append", metavar="SOURCE", help=setting_help(name))
         elif name == "models":
             parser.add_argument(flag, dest=name, metavar="DIR", help=setting_help(name))
         else:
@@ -176,27 +177,16 @@ def _run(_options: argparse.Namespace, settings: Settings) -> int:
         task = asyncio.current_task()
         if task:
             _end_by_signals(task.cancel)
-        await pipeline.run(
-            source,
-            heads,
-            channel=settings.channel,
-            serving=serving,
-            announce=announce,
-            write_line=_write_line if settings.json else None,
-            mqtt=mqtt,
-            osc=osc,
-            log=log,
-        )
+        write_line = _write_line if settings.json else None
+        await pipeline.run(inputs, serving=serving, announce=announce, write_line=write_line, log=log)
 
     serving = login.serving(settings)
-    heads = load_heads(settings)
-    mqtt, osc = mqtt_sink(settings, heads), osc_sink(settings)
     log = set_log(settings, note=_note)
     # On a terminal, with no other program that listens, a person can mend what is missing; else nobody may be there.
-    attended = sys.stderr.isatty() and not (settings.json or mqtt or osc)
-    source = choose_source(settings, attended=attended, note=_note)
+    attended = sys.stderr.isatty() and not (settings.json or settings.mqtt or settings.osc)
+    inputs = make_inputs(settings, attended=attended, note=_note)
     # On Windows aiomqtt needs this loop; it holds 512 connections there, so it is for those alone who publish by MQTT.
-    loop_factory = asyncio.SelectorEventLoop if mqtt else None
+    loop_factory = asyncio.SelectorEventLoop if settings.mqtt else None
     with suppress(asyncio.CancelledError), asyncio.Runner(loop_factory=loop_factory) as runner:
         runner.run(serve())
     return 0

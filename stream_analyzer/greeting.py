@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 _ALWAYS = (Level, Status, Spectrum, Summary)  # whatever heads there are
 
 
-def greeting(source: SourceInfo, heads: Sequence[Head], *, started_at: str) -> Hello:
-    """Return what subscribers are told of this session."""
+def greeting(
+    source: SourceInfo, heads: Sequence[Head], *, started_at: str, name: str = "main", names: Sequence[str] = ("main",)
+) -> Hello:
+    """Return what subscribers are told of this session, of the input ``name`` among ``names``."""
     facts: dict[str, Any] = {}
     for head in heads:
         facts |= head.facts()
@@ -35,6 +37,8 @@ def greeting(source: SourceInfo, heads: Sequence[Head], *, started_at: str) -> H
         types=(*kinds, *(event.KIND.name for event in _ALWAYS)),
         models=tuple(_model(head) for head in heads if head.model),
         latency_s=_latency_s(heads),
+        input=name,
+        inputs=tuple(names),
         **facts,
     )
 

@@ -45,9 +45,13 @@ class Message:
 class Encoder:
     """Encodes the events of one session. State: the sequence number of all messages, and the count of each kind."""
 
-    def __init__(self, session: str, *, demo: bool = False) -> None:
-        """Start ``session`` at message 1; greetings, such as `hello`, are 0. All of the ``demo`` are marked."""
+    def __init__(self, session: str, *, demo: bool = False, input_name: str = "") -> None:
+        """Start ``session`` at message 1; greetings, such as `hello`, are 0. All of the ``demo`` are marked.
+
+        Of several inputs each message bears the name of its own.
+        """
         self.session, self.demo = session, demo
+        self._marks = ({"demo": True} if demo else {}) | ({"input": input_name} if input_name else {})
         self._seq = 0
         self._counts: Counter[str] = Counter()
 
@@ -64,7 +68,7 @@ class Encoder:
             "seq": seq,
             "nth": nth,
             "time_s": round(getattr(event, "time_s", 0.0), 3),
-            **({"demo": True} if self.demo else {}),
+            **self._marks,
             "data": event_data(event),
         }
         text = json.dumps(envelope, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

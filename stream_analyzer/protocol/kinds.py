@@ -54,6 +54,8 @@ class Hello:
     ``feature`` says what a log-mel frame is, with its digest. What no head of this analyzer says keeps its default:
     ``tempo_range`` is the lowest and highest BPM that a tempo is folded into by octaves, None if it is not;
     ``sub_genres`` are the styles known within a genre, each with that genre; below ``confident`` a genre is a guess.
+    ``input`` is the name of what is heard, and ``inputs`` are those of all, the first of them heard where none is asked
+    for.
     """
 
     KIND: ClassVar[Kind] = Kind("hello", greeting=True)
@@ -70,6 +72,8 @@ class Hello:
     labels: tuple[str, ...] = ()
     sub_genres: dict[str, str] = described(default_factory=dict)
     confident: float = 0.5
+    input: str = "main"
+    inputs: tuple[str, ...] = ("main",)
 
 
 @record

@@ -1,4 +1,4 @@
-"""What a subscriber asks for: in the stream's address (types=tempo,genre&hz=2&since=SESSION.SEQ) or by a wish. Pure."""
+"""What a subscriber asks for: in the stream's address (types=tempo,genre&hz=2&input=deckA) or by a wish. Pure."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 HZ = (0.1, 10.0)  # the upper end is as often as there is anything new
 MOST_CHANNELS = 64
-_PARAMETERS = ("types", "hz", "since")
+_PARAMETERS = ("types", "hz", "since", "input")
 _SINCE = re.compile(r"([0-9a-f]{6})\.([0-9]{1,15})")
+INPUT_NAME = re.compile(r"[A-Za-z0-9_-]{1,32}")
 _NUMBER = re.compile(r"[0-9]{1,3}(\.[0-9]{1,6})?")
 _SHOWN = 40
 
@@ -43,10 +44,11 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """What to send, and after which message to go on."""
+    """What to send, and after which message to go on; of the input that is named, or else of the first."""
 
     choice: Choice = Choice(frozenset(TYPES))
     since: Place | None = None
+    input: str = ""
 
 
 def read_wish(message: str | bytes) -> int | None:
@@ -59,8 +61,10 @@ def read_wish(message: str | bytes) -> int | None:
     return channel if type(channel) is int and 1 <= channel <= MOST_CHANNELS else None
 
 
-def parse_subscription(query: str, *, types: Sequence[str] = TYPES) -> Subscription:
-    """Read the query of an address; ``types`` are those that are published.
+def parse_subscription(
+    query: str, *, types: Sequence[str] = TYPES, inputs: Sequence[str] | None = None
+) -> Subscription:
+    """Read the query of an address; ``types`` are those that are published, ``inputs`` those that are heard, if known.
 
     Raises
     ------
@@ -80,7 +84,8 @@ def parse_subscription(query: str, *, types: Sequence[str] = TYPES) -> Subscript
         given[name] = value
     kinds = _kinds(given["types"], types) if "types" in given else frozenset(types)
     hz = _hz(given["hz"]) if "hz" in given else None
-    return Subscription(Choice(kinds, hz), _since(given["since"]) if "since" in given else None)
+    since = _since(given["since"]) if "since" in given else None
+    return Subscription(Choice(kinds, hz), since, _input(given["input"], inputs) if "input" in given else "")
 
 
 def _kinds(value: str, types: Sequence[str]) -> frozenset[str]:
@@ -105,6 +110,14 @@ def _since(value: str) -> Place:
     if not found:
         _refuse(f"since = {value[:_SHOWN]!r}", "must be SESSION.SEQ of the last message received, as 3fa91c.412")
     return Place(found[1], int(found[2]))
+
+
+def _input(name: str, inputs: Sequence[str] | None) -> str:
+    if not INPUT_NAME.fullmatch(name):
+        _refuse(f"input = {name[:_SHOWN]!r}", "must be the name of an input: 1 to 32 letters, digits, - and _")
+    if inputs is not None and name not in inputs:
+        _refuse(f"there is no input {name}", f"known are {', '.join(inputs)}")
+    return name
 
 
 def _refuse(what: str, what_to_do: str) -> NoReturn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol, cast, get_args
 
@@ -20,7 +21,7 @@ from stream_analyzer.serving.web.server import Answer
 from stream_analyzer.types import EVENTS, BrokerState, LogState, Silence, State, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from stream_analyzer.analysis.head import Head
     from stream_analyzer.analysis.model import StreamModel
@@ -48,49 +49,44 @@ class Progress(Protocol):
     turned_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """One series: its family, and what tells it from others of it."""
+
+    family: type[CounterMetricFamily | GaugeMetricFamily]
+    name: str
+    text: str
+    value: float
+    label: tuple[str, str] | None = None
+
+
 class LogStanding(Protocol):
     """How things stand with the set log."""
 
-    @property
-    def state(self) -> LogState:
-        """Off, kept, or stuck."""
-
-    @property
-    def trouble(self) -> str:
-        """Why it is stuck."""
+    state: LogState
+    trouble: str
 
 
-class Monitor(Collector):
-    """Answers with how things stand. As a mailbox it counts the messages.
+class Watch:
+    """What is known of one input. As a mailbox it counts the messages.
 
-    State: those counts, the newest event of each kind that is measured, and inference times.
+    State: those counts, and the newest event of each kind that is measured.
     """
 
     def __init__(
         self,
+        name: str,
         queue: BlockQueue,
         clients: Counters,
         progress: Progress,
         *,
         broker: Callable[[], BrokerState],
-        log: LogStanding,
         types: Iterable[str] = TYPES,
     ) -> None:
-        """Watch the sound in ``queue``, ``clients``, the analysis, ``broker``, ``log`` and messages of ``types``."""
-        self._queue, self._clients, self._progress, self._broker = queue, clients, progress, broker
-        self._log = log
+        """Watch the sound in ``queue``, the ``clients``, the analysis, the ``broker`` and the messages of ``types``."""
+        self.name, self._queue, self._clients, self.progress, self._broker = name, queue, clients, progress, broker
         self._messages = Counter(dict.fromkeys(types, 0))
         self._measured: dict[str, Described] = {}
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._inference = Histogram(
-            f"{_PREFIX}inference_seconds",
-            "Time that one run of a model takes.",
-            ["model"],
-            registry=self._registry,
-            buckets=_BUCKETS_S,
-        )
-        self._registry.register(self)
-        ProcessCollector(registry=self._registry)
 
     def put(self, message: Message) -> None:
         """Count a message, of the types that are published."""
@@ -105,38 +101,29 @@ class Monitor(Collector):
     def close(self) -> None:
         """Take no notice."""
 
-    def watch(self, heads: Iterable[Head]) -> None:
-        """Measure from now on how long the models of ``heads`` take."""
-        for head in heads:
-            if head.model:
-                head.model = _Timed(head.model, self._inference.labels(head.name))
+    @property
+    def idle_s(self) -> float:
+        """How long the analysis has not even waited."""
+        return time.monotonic() - self.progress.turned_s
 
-    def metrics(self) -> Answer:
-        """Answer Prometheus."""
-        return Answer(generate_latest(self._registry), CONTENT_TYPE_LATEST)
+    @property
+    def state(self) -> State:
+        """What the analyzer does."""
+        return self.progress.status.state if self.progress.status else "starting"
 
-    def health(self) -> Answer:
-        """Tell a supervisor whether to restart the process: it answers, and its analysis does not hang."""
-        idle_s = time.monotonic() - self._progress.turned_s
-        log = {"log": self._log.state, **({"log_trouble": self._log.trouble} if self._log.trouble else {})}
-        return _answer(idle_s <= _HUNG_AFTER_S, {"idle_s": round(idle_s, 1), **log})
+    @property
+    def ready(self) -> bool:
+        """Whether sound is being analysed, so that what is published can be relied on."""
+        return self.state in _READY and self.idle_s <= _HUNG_AFTER_S
 
-    def ready(self) -> Answer:
-        """Tell whether sound is being analysed, so that what is published can be relied on."""
-        status = self._progress.status
-        state = status.state if status else "starting"
-        hung = time.monotonic() - self._progress.turned_s > _HUNG_AFTER_S
-        return _answer(state in _READY and not hung, {"state": state})
-
-    def collect(self) -> Iterator[Metric]:
+    def samples(self) -> Iterator[_Sample]:
         """Give everything but the inference times, read where it is counted."""
-        yield InfoMetricFamily(_PREFIX.rstrip("_"), "The program.", {"version": __version__})
         yield from self._sound()
         yield from self._measurements()
         yield from self._listeners()
 
-    def _sound(self) -> Iterator[Metric]:
-        status = self._progress.status
+    def _sound(self) -> Iterator[_Sample]:
+        status = self.progress.status
         yield _counter("audio_blocks", "Blocks of sound taken from the source.", self._queue.taken)
         yield _counter("audio_blocks_dropped", "Blocks dropped since the analysis fell behind.", self._queue.dropped)
         yield _gauge("audio_lag_seconds", "Sound that waits to be analysed.", self._queue.waiting_s)
@@ -146,13 +133,12 @@ class Monitor(Collector):
                 value = float(getattr(status, name) or 0.0) if status else 0.0
                 yield (_counter if what.metric.counter else _gauge)(what.metric.name, what.metric.text, value)
         silence = status.silence if status else "none"
-        yield _states("silence", "Why nothing is heard.", get_args(Silence), silence)
-        yield _states("state", "What the analyzer does.", get_args(State), status.state if status else "starting")
+        yield from _states("silence", "Why nothing is heard.", get_args(Silence), silence)
+        yield from _states("state", "What the analyzer does.", get_args(State), self.state)
 
-    def _measurements(self) -> Iterator[Metric]:
+    def _measurements(self) -> Iterator[_Sample]:
         """Give what the newest events measure, while sound comes: of what was, nobody wants a present value."""
-        status = self._progress.status
-        if not status or status.state not in _READY:
+        if self.state not in _READY:
             return
         for event in self._measured.values():
             for name, _, what in described_fields(type(event)):
@@ -160,18 +146,86 @@ class Monitor(Collector):
                 if what.metric and value is not None:
                     yield _gauge(what.metric.name, what.metric.text, float(value))
 
-    def _listeners(self) -> Iterator[Metric]:
-        messages = CounterMetricFamily(f"{_PREFIX}messages", "Messages published.", labels=["type"])
+    def _listeners(self) -> Iterator[_Sample]:
         for kind, count in self._messages.items():
-            messages.add_metric([kind], count)
-        yield messages
+            yield _counter("messages", "Messages published.", count, ("type", kind))
         yield _gauge("clients", "WebSocket clients connected.", self._clients.clients)
         yield _counter("client_messages", "Messages handed to clients.", self._clients.sent)
         yield _counter("client_messages_missed", "Messages that lagging clients did not get.", self._clients.missed)
         yield _counter("clients_stalled", "Clients closed because they took nothing.", self._clients.stalled)
         yield _counter("clients_refused", "Clients for whom there was no room.", self._clients.refused)
-        yield _states("broker", "How things stand with the MQTT broker.", get_args(BrokerState), self._broker())
-        yield _states("log", "How things stand with the set log.", get_args(LogState), self._log.state)
+        yield from _states("broker", "How things stand with the MQTT broker.", get_args(BrokerState), self._broker())
+
+
+class Monitor(Collector):
+    """Answers with how things stand with all inputs; of several, each series bears its input's name.
+
+    State: inference times.
+    """
+
+    def __init__(self, watches: Sequence[Watch], *, log: LogStanding | None = None) -> None:
+        """Tell of ``watches``, the first of them first, and of ``log``, if one is kept."""
+        self._log = log
+        self._watches = {watch.name: watch for watch in watches}
+        self._several = len(watches) > 1
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._inference = Histogram(
+            f"{_PREFIX}inference_seconds",
+            "Time that one run of a model takes.",
+            [*(["input"] if self._several else []), "model"],
+            registry=self._registry,
+            buckets=_BUCKETS_S,
+        )
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def time(self, name: str, heads: Iterable[Head]) -> None:
+        """Measure from now on how long the models of ``heads``, of the input ``name``, take."""
+        for head in heads:
+            if head.model:
+                labels = (name, head.name) if self._several else (head.name,)
+                head.model = _Timed(head.model, self._inference.labels(*labels))
+
+    def metrics(self) -> Answer:
+        """Answer Prometheus."""
+        return Answer(generate_latest(self._registry), CONTENT_TYPE_LATEST)
+
+    def health(self, asked: str = "") -> Answer:
+        """Tell a supervisor whether to restart the process: it answers, and no analysis hangs; or that of one input."""
+        told = {watch.name: round(watch.idle_s, 1) for watch in self._asked(asked)}
+        each = {"inputs": {name: {"idle_s": idle_s} for name, idle_s in told.items()}} if len(told) > 1 else {}
+        log: dict[str, object] = {"log": self._log.state if self._log else "off"}
+        if self._log and self._log.trouble:
+            log["log_trouble"] = self._log.trouble
+        return _answer(max(told.values()) <= _HUNG_AFTER_S, {"idle_s": max(told.values()), **log, **each})
+
+    def ready(self, asked: str = "") -> Answer:
+        """Tell whether the sound of all inputs is being analysed, or that of one; if not, how the first of them is."""
+        watches = self._asked(asked)
+        worst = next((watch for watch in watches if not watch.ready), watches[0])
+        each = {"inputs": {watch.name: {"state": watch.state} for watch in watches}} if len(watches) > 1 else {}
+        return _answer(worst.ready, {"state": worst.state, **each})
+
+    def collect(self) -> Iterator[Metric]:
+        """Give everything but the inference times."""
+        yield InfoMetricFamily(_PREFIX.rstrip("_"), "The program.", {"version": __version__})
+        families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}
+        for watch in self._watches.values():
+            told = [("input", watch.name)] if self._several else []
+            for one in watch.samples():
+                labels = [*told, *([one.label] if one.label else [])]
+                if one.name not in families:
+                    names = [name for name, _ in labels]
+                    families[one.name] = one.family(_PREFIX + one.name, one.text, labels=names)
+                families[one.name].add_metric([value for _, value in labels], one.value)
+        yield from families.values()
+        log = GaugeMetricFamily(f"{_PREFIX}log", "How things stand with the set log.", labels=["state"])
+        for state in get_args(LogState):
+            log.add_metric([state], float(state == (self._log.state if self._log else "off")))
+        yield log
+
+    def _asked(self, name: str) -> list[Watch]:
+        return [self._watches[name]] if name else list(self._watches.values())
 
 
 class _Timed:
@@ -189,20 +243,18 @@ class _Timed:
         self._model.reset()
 
 
-def _counter(name: str, text: str, value: float) -> Metric:
-    return CounterMetricFamily(_PREFIX + name, text, value=value)
+def _counter(name: str, text: str, value: float, label: tuple[str, str] | None = None) -> _Sample:
+    return _Sample(CounterMetricFamily, name, text, value, label)
 
 
-def _gauge(name: str, text: str, value: float) -> Metric:
-    return GaugeMetricFamily(_PREFIX + name, text, value=value)
+def _gauge(name: str, text: str, value: float, label: tuple[str, str] | None = None) -> _Sample:
+    return _Sample(GaugeMetricFamily, name, text, value, label)
 
 
-def _states(name: str, text: str, states: tuple[str, ...], now: str) -> Metric:
-    """Return one series a state, 1 for the present one."""
-    family = GaugeMetricFamily(_PREFIX + name, text, labels=["state"])
+def _states(name: str, text: str, states: tuple[str, ...], now: str) -> Iterator[_Sample]:
+    """Give one series a state, 1 for the present one."""
     for state in states:
-        family.add_metric([state], float(state == now))
-    return family
+        yield _gauge(name, text, float(state == now), ("state", state))
 
 
 def _answer(good: bool, data: dict[str, object]) -> Answer:  # noqa: FBT001 - good or not is what is answered

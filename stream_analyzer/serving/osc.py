@@ -42,9 +42,10 @@ Arguments = tuple[float | int | str, ...]
 class OscSink:
     """Sends to several receivers, each with its own pace, name and failures."""
 
-    def __init__(self, receivers: Sequence[OscReceiver]) -> None:
-        """Send to ``receivers``; nothing is looked up yet."""
-        self._receivers = [_Receiver(receiver) for receiver in receivers]
+    def __init__(self, receivers: Sequence[OscReceiver], *, input_name: str = "") -> None:
+        """Send to ``receivers``, of several inputs with this one's name in the addresses; nothing is looked up yet."""
+        prefix = "/".join(filter(None, (PREFIX, input_name)))
+        self._receivers = [_Receiver(receiver, prefix) for receiver in receivers]
 
     async def follow(self, hub: Hub) -> None:
         """Send what ``hub`` gives until it closes."""
@@ -56,8 +57,8 @@ class OscSink:
 class _Receiver:
     """One receiver. State: what its name means now, the socket to it, and what was said of it last."""
 
-    def __init__(self, receiver: OscReceiver) -> None:
-        self._receiver = receiver
+    def __init__(self, receiver: OscReceiver, prefix: str) -> None:
+        self._receiver, self._prefix = receiver, prefix
         self._client: SimpleUDPClient | None = None
         self._host, self._trouble = "", ""
 
@@ -129,7 +130,7 @@ class _Receiver:
             return
         for address, arguments in osc_messages(event):
             if not self._receiver.pattern:
-                self._send(self._client, f"{PREFIX}/{address}", arguments)
+                self._send(self._client, f"{self._prefix}/{address}", arguments)
             elif address == _MAPPED:
                 self._send(self._client, self._receiver.pattern, (self._receiver.place(float(arguments[0])),))
 

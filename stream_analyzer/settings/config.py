@@ -8,12 +8,13 @@ import os
 import re
 import sys
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stream_analyzer.errors import ConfigError
 from stream_analyzer.settings import readers as values
+from stream_analyzer.settings.inputs import NamedInput, read_inputs
 from stream_analyzer.settings.readers import ENV_PREFIX
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class Settings:
     input: str = _setting(
         "auto",
         values.source,
-        "device, any (a device, else the demo), demo, a sound file, a URL, or - for PCM or a file on standard input",
+        "device, any (a device, else the demo), demo, a sound file, a URL, or - for PCM or a file on standard input; "
+        "several at once by NAME=SOURCE[#CHANNELS], given again for each",
     )
     device: str = _setting(
         "", values.device, "sound device: its index or part of its name (see: stream-analyzer devices)"
@@ -106,6 +108,7 @@ class Settings:
     log_mb: int = _setting(1000, values.whole(10, 10_000_000), "megabytes of the set log at most; the oldest sets go")
     models: Path | None = _setting(None, values.folder, "folder with the models, if not the bundled ones")
     log_level: str = _setting("warning", values.one_of(*_LOG_LEVELS), "debug, info, warning or error")
+    inputs: tuple[NamedInput, ...] = ()  # several of what `input` is, where it is said so; read with it
 
     def __post_init__(self) -> None:
         """Refuse settings that make no sense together."""
@@ -118,6 +121,9 @@ class Settings:
             if getattr(self, one) and not getattr(self, other):
                 msg = f"{one} is set without {other}; set both"
                 raise ConfigError(msg)
+
+
+SETTINGS = tuple(name for name, one in Settings.__dataclass_fields__.items() if one.metadata)
 
 
 def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
@@ -159,18 +165,26 @@ def load_settings(
     ]
     for origin, layer in layers:
         for name, value in _with_secrets(layer, origin=origin):
-            try:
-                merged[name] = Settings.__dataclass_fields__[name].metadata["parse"](value)
-            except (TypeError, ValueError) as error:
-                shown = "(hidden)" if is_secret(name) else _CREDENTIALS.sub(r"\1***@", repr(value))
-                msg = f"{origin}: {name} = {shown} {error}"
-                raise ConfigError(msg) from error
+            if name == "input":
+                merged |= read_inputs(value, origin=origin, parse=_parse)
+                continue
+            merged[name] = _parse(name, value, origin)
     return Settings(**merged)
+
+
+def _parse(name: str, value: Any, origin: str) -> Any:  # noqa: ANN401
+    """Return the checked value of a setting."""
+    try:
+        return Settings.__dataclass_fields__[name].metadata["parse"](value)
+    except (TypeError, ValueError) as error:
+        shown = "(hidden)" if is_secret(name) else _CREDENTIALS.sub(r"\1***@", repr(value))
+        msg = f"{origin}: {name} = {shown} {error}"
+        raise ConfigError(msg) from error
 
 
 def _with_secrets(layer: dict[str, Any], *, origin: str) -> Iterator[tuple[str, Any]]:
     """Give known settings alone; a secret that stands in a file of its own is read, one on a command line refused."""
-    known = {f.name for f in fields(Settings)}
+    known = set(SETTINGS)
     secrets = {name for name in known if is_secret(name)}
     for name, value in layer.items():
         plain = name.removesuffix(_FILE)
@@ -184,7 +198,7 @@ def _with_secrets(layer: dict[str, Any], *, origin: str) -> Iterator[tuple[str, 
             yield name, value
         else:
             near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(f.name for f in fields(Settings))}"
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(SETTINGS)}"
             msg = f"{origin}: unknown setting {name!r}; {hint}"
             raise ConfigError(msg)
 

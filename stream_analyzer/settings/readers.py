@@ -26,6 +26,8 @@ SLOWEST_BPM, FASTEST_BPM = 30.0, 300.0  # what the tempo model knows
 _RANGE = re.compile(r"\s*([0-9]{1,4}(?:\.[0-9]{1,4})?)\s*-\s*([0-9]{1,4}(?:\.[0-9]{1,4})?)\s*")
 _NUMBERS = re.compile(r"(-?[0-9]{1,6}(?:\.[0-9]{1,6})?)-(-?[0-9]{1,6}(?:\.[0-9]{1,6})?)")
 _OSC_ADDRESS = re.compile(r"(/[^\s#*,?\[\]{}/]{1,100})+")
+_CHANNELS = re.compile(r"([0-9]{1,3})(?:-([0-9]{1,3}))?")
+_MOST_CHANNELS = 64
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _TOPIC = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*")
 _TOPIC_LIMIT = 200
@@ -138,10 +140,22 @@ def channel(value: Any) -> int | None:  # noqa: ANN401
     if value == "mix":
         return None
     try:
-        return whole(1, 64)(value)
+        return whole(1, _MOST_CHANNELS)(value)
     except ValueError:
         msg = "must be 'mix' or the number of a channel, from 1"
         raise ValueError(msg) from None
+
+
+def channels(value: Any) -> tuple[int, int] | None:  # noqa: ANN401
+    """Return the first and the last of the channels that are heard, or None for all."""
+    if value == "mix":
+        return None
+    found = _CHANNELS.fullmatch(str(value))
+    first, last = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    if not 1 <= first <= last <= _MOST_CHANNELS:
+        msg = f"must be mix, a channel from 1 to {_MOST_CHANNELS}, or the first and last of several: 3-4"
+        raise ValueError(msg)
+    return first, last
 
 
 def tempo_range(value: Any) -> tuple[float, float] | None:  # noqa: ANN401
@@ -189,7 +203,9 @@ def _osc_receiver(value: str) -> OscReceiver:
     try:
         url = urlsplit(f"//{value}")
         host, port, pattern = url.hostname or "", url.port, url.path
-        ranges = {name: _numbers(*found) for name, found in parse_qs(url.query, strict_parsing=bool(url.query)).items()}
+        asked = parse_qs(url.query, strict_parsing=bool(url.query))
+        (of,) = asked.pop("input", [""]) if pattern else [""]
+        ranges = {name: _numbers(*found) for name, found in asked.items()}
         mapped = pattern and ranges.keys() <= {"bpm", "to"} and "bpm" in ranges
         right = bool(_OSC_ADDRESS.fullmatch(pattern)) if pattern else not ranges
         if (
@@ -200,7 +216,7 @@ def _osc_receiver(value: str) -> OscReceiver:
             and right
             and (mapped or not ranges)
         ):
-            return OscReceiver(host, port, pattern, ranges.get("bpm"), ranges.get("to", (0.0, 1.0)))
+            return OscReceiver(host, port, pattern, ranges.get("bpm"), ranges.get("to", (0.0, 1.0)), of)
     except (ValueError, TypeError):  # the latter for a range that is given twice
         pass
     msg = "must be HOST:PORT, or HOST:PORT/ADDRESS?bpm=LO-HI&to=LO-HI to put the tempo on one address; commas between"

@@ -29,11 +29,15 @@ class MqttAddress(Address):
 
 @dataclass(frozen=True, slots=True)
 class OscReceiver(Address):
-    """Where OSC goes: to all addresses, or as one number to the address ``pattern``, put from ``bpm`` into ``to``."""
+    """Where OSC goes: to all addresses, or as one number to the address ``pattern``, put from ``bpm`` into ``to``.
+
+    Of several inputs that number is of the one named ``input``, or of the first.
+    """
 
     pattern: str = ""
     bpm: tuple[float, float] | None = None
     to: tuple[float, float] = (0.0, 1.0)
+    input: str = ""
 
     def place(self, bpm: float) -> float:
         """Return a tempo as this receiver wants it; beyond the range it is the nearest end."""

@@ -81,7 +81,7 @@ def test_each_message_is_written_down_as_the_schema_has_it(kind: str) -> None:
 def test_the_envelope_too() -> None:
     envelope = SCHEMA["components"]["schemas"]["envelope"]
     assert [tuple(row[:2]) for row in table("Envelope")] == list(rows(envelope))
-    assert envelope["propertyNames"]["enum"] == list(envelope["properties"]) == [*envelope["required"], "demo"]
+    assert envelope["propertyNames"]["enum"] == list(envelope["properties"]) == [*envelope["required"], "demo", "input"]
 
 
 def test_the_schema_knows_every_kind_and_no_other() -> None:

@@ -104,10 +104,10 @@ class _Line(GuardedConnection):
 @cache
 def _server() -> WebServer:
     access = Access(TOKEN, frozenset({"https://club.example"}), frozenset({"music.example"}))
-    answers = {path: lambda: Answer(_SOUND, "text/plain") for path in ("/timeline", "/metrics")}
-    anyone = {path.decode(): lambda: Answer(b"well", "text/plain") for path in _FOR_ANYONE}
-    fanout, serving = Fanout(Encoder("3fa91c"), max_clients=10), Serving("127.0.0.1", 0, access)
-    return WebServer(fanout, ROOT / "web", serving=serving, answers=answers | anyone)
+    answers = {path: lambda _: Answer(_SOUND, "text/plain") for path in ("/timeline", "/metrics")}
+    anyone = {path.decode(): lambda _: Answer(b"well", "text/plain") for path in _FOR_ANYONE}
+    fanout, serving = Fanout(Encoder("3fa91c")), Serving("127.0.0.1", 0, access)
+    return WebServer({"main": fanout}, ROOT / "web", serving=serving, answers=answers | anyone)
 
 
 def request(data: bytes) -> None:

@@ -64,9 +64,10 @@ async def streaming(
 ) -> AsyncIterator[Stream]:
     encoder = Encoder(SESSION)
     hub = Hub(Message("hello", json.dumps({"type": "hello"})))
-    fanout = Fanout(encoder, max_clients=max_clients, limits=limits or Limits())
+    fanout = Fanout(encoder, limits=limits or Limits())
     with hub.subscribe(fanout):
-        server = WebServer(fanout, ROOT / "web", serving=Serving("127.0.0.1", 0), answers={}, types=types)
+        serving = Serving("127.0.0.1", 0, max_clients=max_clients)
+        server = WebServer({"main": fanout}, ROOT / "web", serving=serving, answers={}, types=types)
         async with server.listen() as url:
             yield Stream(url.replace("http", "ws") + "ws", hub, fanout, encoder)
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 TOKEN = "correct-horse-battery-staple"  # noqa: S105 - a test's
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 LISTED = "https://listed.example"
-ANSWERS = {path: lambda: Answer(b"private", "text/plain") for path in ("/timeline", "/metrics", "/health", "/ready")}
+ANSWERS = {path: lambda _: Answer(b"private", "text/plain") for path in ("/timeline", "/metrics", "/health", "/ready")}
 LIMIT_S = 30.0
 HELLO = '{"type": "hello"}'
 LEVEL = Level(0.0, -20.0, -3.0, clipping=False)
@@ -59,9 +59,9 @@ async def served(
     serving = Serving(
         "127.0.0.1", 0, access=access, tls=tls.server if tls else None, max_per_address=per_address, **limits
     )
-    fanout, encoder = Fanout(Encoder("abcdef"), max_clients=10), Encoder("abcdef")
+    fanout, encoder = Fanout(Encoder("abcdef")), Encoder("abcdef")
     fanout.put(Message("hello", HELLO))
-    server = WebServer(fanout, ROOT / "web", serving=serving, answers=ANSWERS)
+    server = WebServer({"main": fanout}, ROOT / "web", serving=serving, answers=ANSWERS)
     async with asyncio.timeout(LIMIT_S), server.listen() as url:
         more: dict[str, Any] = {"ssl": tls.client} if tls else {}
         async with connect(stream_of(url), additional_headers=BEARER, **more) as good:
@@ -295,9 +295,7 @@ async def test_of_a_burst_the_first_get_in() -> None:
 async def test_all_ipv6_is_all_ipv4_too() -> None:
     if not socket.has_dualstack_ipv6():
         pytest.skip("no IPv6 that takes IPv4 here")
-    server = WebServer(
-        Fanout(Encoder("abcdef"), max_clients=1), ROOT / "web", serving=Serving("::", 0), answers=ANSWERS
-    )
+    server = WebServer({"main": Fanout(Encoder("abcdef"))}, ROOT / "web", serving=Serving("::", 0), answers=ANSWERS)
     async with server.listen() as url:
         for host in ("127.0.0.1", "[::1]"):
             assert (await get(f"http://{host}:{urlsplit(url).port}/", "/health"))[0] == 200

@@ -15,7 +15,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from stream_analyzer.protocol.encode import Encoder
-from stream_analyzer.serving.monitor import Monitor
+from stream_analyzer.serving.monitor import Monitor, Watch
 from stream_analyzer.serving.web.fanout import Counters
 from stream_analyzer.sound.queue import BlockQueue
 from stream_analyzer.types import LogState, Loudness, State, Status
@@ -146,10 +146,14 @@ class Progress:
     turned_s: float
 
 
+def watch(progress: Progress, name: str = "main") -> Watch:
+    return Watch(name, BlockQueue(), Counters(), progress, broker=lambda: "none")
+
+
 def answers(state: State | None, *, idle_s: float) -> tuple[HTTPStatus, HTTPStatus]:
     status = Status(1.0, state, "", 0.0, 0.0, 0, 0) if state else None
     progress = Progress(status, time.monotonic() - idle_s)
-    monitor = Monitor(BlockQueue(), Counters(), progress, broker=lambda: "none", log=Standing())
+    monitor = Monitor([watch(progress)])
     return monitor.health().status, monitor.ready().status
 
 
@@ -166,9 +170,10 @@ def test_an_analysis_that_hangs_is_neither_healthy_nor_ready() -> None:
 
 def test_what_is_measured_is_shown_while_there_is_sound() -> None:
     progress = Progress(Status(5.0, "live", "", 0.0, 0.0, 0, 0), 0.0)
-    monitor = Monitor(BlockQueue(), Counters(), progress, broker=lambda: "none", log=Standing())
+    seen = watch(progress)
+    monitor = Monitor([seen])
     loudness = Loudness(5.0, -12.04, -13.0, None, 4.0, -0.2)
-    monitor.put(Encoder("abcdef").encode(loudness))
+    seen.put(Encoder("abcdef").encode(loudness))
     samples = parse(monitor.metrics().body.decode())
     shown = {name: value for (name, *_), value in samples.items() if "lufs" in name or "_lu" in name or "dbtp" in name}
     assert shown == {
@@ -184,7 +189,7 @@ def test_what_is_measured_is_shown_while_there_is_sound() -> None:
 def test_health_tells_of_a_log_that_is_stuck_and_stays_good() -> None:
     progress = Progress(None, time.monotonic())
     log = Standing("stuck", "database or disk is full")
-    monitor = Monitor(BlockQueue(), Counters(), progress, broker=lambda: "none", log=log)
+    monitor = Monitor([watch(progress)], log=log)
     answer = monitor.health()
     assert answer.status == 200, "a restart would not help"
     assert json.loads(answer.body) == {"ok": True, "idle_s": 0.0, "log": "stuck", "log_trouble": log.trouble}
@@ -193,6 +198,21 @@ def test_health_tells_of_a_log_that_is_stuck_and_stays_good() -> None:
 
 async def test_two_monitors_share_nothing() -> None:
     for _ in range(2):  # the second would raise, were there a registry for all
-        monitor = Monitor(BlockQueue(), Counters(clients=3), Progress(None, 0.0), broker=lambda: "up", log=Standing())
+        monitor = Monitor([Watch("main", BlockQueue(), Counters(clients=3), Progress(None, 0.0), broker=lambda: "up")])
         samples = parse(monitor.metrics().body.decode())
         assert (samples["clients",], samples["broker", "up"], samples["state", "starting"]) == (3.0, 1.0, 1.0)
+
+
+def test_of_several_inputs_each_series_bears_a_name() -> None:
+    live, dead = Status(1.0, "live", "", 0.0, 0.0, 0, 0), Status(1.0, "device_lost", "", 0.0, 0.0, 0, 0)
+    now_s = time.monotonic()
+    monitor = Monitor([watch(Progress(live, now_s), "A"), watch(Progress(dead, now_s), "B")])
+    lines = monitor.metrics().body.decode().splitlines()
+    assert 'stream_analyzer_state{input="A",state="live"} 1.0' in lines
+    assert 'stream_analyzer_state{input="B",state="live"} 0.0' in lines
+    assert 'stream_analyzer_messages_total{input="B",type="tempo"} 0.0' in lines
+    assert sum(line.startswith("# TYPE stream_analyzer_state ") for line in lines) == 1
+    assert monitor.health().status.value == 200
+    assert (monitor.ready().status, json.loads(monitor.ready().body)["state"]) == (503, "device_lost")
+    assert (monitor.ready("A").status, monitor.ready("B").status) == (200, 503)
+    assert json.loads(monitor.ready().body)["inputs"]["A"] == {"state": "live"}

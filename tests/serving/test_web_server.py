@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 
 HELLO = Message("hello", json.dumps({"type": "hello"}))
-MAX_CLIENTS = 4
+SERVING = Serving("127.0.0.1", 0)
 ANSWERS = {
-    "/timeline": lambda: Answer(b'{"v":1}', "application/json"),
-    "/ready": lambda: Answer(b"no", "text/plain", HTTPStatus.SERVICE_UNAVAILABLE),
+    "/timeline": lambda _: Answer(b'{"v":1}', "application/json"),
+    "/ready": lambda _: Answer(b"no", "text/plain", HTTPStatus.SERVICE_UNAVAILABLE),
 }
 
 
@@ -47,9 +47,9 @@ def page(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def running(page: Path, serving: Serving | None = None) -> AsyncIterator[tuple[Hub, str]]:
-    hub, fanout = Hub(HELLO), Fanout(Encoder("abcdef"), max_clients=MAX_CLIENTS)
+    hub, fanout = Hub(HELLO), Fanout(Encoder("abcdef"))
     with hub.subscribe(fanout):
-        async with WebServer(fanout, page, serving=serving or Serving("127.0.0.1", 0), answers=ANSWERS).listen() as url:
+        async with WebServer({"main": fanout}, page, serving=serving or SERVING, answers=ANSWERS).listen() as url:
             yield hub, url
 
 

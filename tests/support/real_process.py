@@ -99,12 +99,10 @@ class Service:
         return code, took_s
 
     @asynccontextmanager
-    async def listen(self, **more: Any) -> AsyncIterator[Client]:
+    async def listen(self, *, query: str = "", **more: Any) -> AsyncIterator[Client]:
         """Connect a client as the page does."""
-        async with connect(f"ws://{self.address}/ws", max_queue=None, **more) as socket:
-            client = Client(socket)
-            async with beside(client.read()):
-                yield client
+        async with Client.at(self.address, query, **more) as client:
+            yield client
 
 
 class Client(Collected[Json]):
@@ -114,6 +112,15 @@ class Client(Collected[Json]):
         """Read from ``socket``."""
         super().__init__()
         self._socket = socket
+
+    @classmethod
+    @asynccontextmanager
+    async def at(cls, address: str, query: str = "", **more: Any) -> AsyncIterator[Client]:
+        """Connect one to an analyzer."""
+        async with connect(f"ws://{address}/ws{query}", max_queue=None, **more) as socket:
+            client = cls(socket)
+            async with beside(client.read()):
+                yield client
 
     async def read(self) -> None:
         """Collect messages until the connection ends."""

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from stream_analyzer import pipeline
+from stream_analyzer.listening import Input
 from stream_analyzer.serving.web.server import Serving
 from stream_analyzer.sound.source import SourceInfo
 from stream_analyzer.types import AudioBlock, Beat
@@ -76,17 +77,17 @@ class BeatingHead:
 @asynccontextmanager
 async def running(source: AudioSource, heads: Sequence[Head], **sinks: Any) -> AsyncIterator[str]:
     """Run the whole pipeline; give its address."""
+    inputs = [Input("main", source, heads, **sinks)]
+    async with running_all(inputs) as address:
+        yield address
+
+
+@asynccontextmanager
+async def running_all(inputs: Sequence[Input]) -> AsyncIterator[str]:
+    """Run several inputs; give the address."""
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(
-        pipeline.run(
-            source,
-            heads,
-            channel=None,
-            serving=Serving("127.0.0.1", 0),
-            announce=address.set_result,
-            write_line=None,
-            **sinks,
-        )
+        pipeline.run(inputs, serving=Serving("127.0.0.1", 0), announce=address.set_result, write_line=None)
     )
     try:
         yield (await address).removeprefix("http://").removesuffix("/")

@@ -232,21 +232,16 @@ class Fanout:
     what was published since the last turn of the event loop.
     """
 
-    def __init__(self, encoder: Encoder, *, max_clients: int, limits: Limits = Limits()) -> None:
-        """Send messages of the session of ``encoder`` to at most ``max_clients``."""
+    def __init__(self, encoder: Encoder, *, limits: Limits = Limits()) -> None:
+        """Send messages of the session of ``encoder``."""
         self.counters = Counters()
-        self._encoder, self._max_clients, self._limits = encoder, max_clients, limits
+        self._encoder, self._limits = encoder, limits
         self._hello: list[_Parcel] = []
         self._last: dict[str, _Parcel] = {}
         self._held: deque[_Parcel] = deque(maxlen=limits.held)
         self._feeds: dict[Choice, _Feed] = {}
         self._fresh: list[_Parcel] = []
         self._leaving: set[asyncio.Task[None]] = set()
-
-    @property
-    def full(self) -> bool:
-        """Whether there is room for no more clients."""
-        return self.counters.clients >= self._max_clients
 
     def put(self, message: Message) -> None:
         """Take a message; all that come in one turn of the event loop leave together."""

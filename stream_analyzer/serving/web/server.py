@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from websockets.asyncio.server import Server, ServerConnection
     from websockets.http11 import Request
 
+    from stream_analyzer.protocol.subscription import Subscription
     from stream_analyzer.serving.web.access import Verdict
     from stream_analyzer.serving.web.fanout import Fanout
 
@@ -61,7 +62,7 @@ _SECURITY_HEADERS = {
     "Cache-Control": "no-cache",
 }
 _FOR_ANYONE = ("/health", "/ready")  # supervisors have no token, and these say nothing of the sound
-_PAGE_PARAMETERS = ("view", "ratio", "target")  # of the page's address; a login link may carry them
+_PAGE_PARAMETERS = ("view", "ratio", "target", "input")  # of the page's address; a login link may carry them
 _LOG_IN = "open the login link that the analyzer gave at its start"
 
 
@@ -98,21 +99,22 @@ class WebServer:
 
     def __init__(
         self,
-        fanout: Fanout,
+        fanouts: Mapping[str, Fanout],
         folder: Path,
         *,
         serving: Serving,
-        answers: Mapping[str, Callable[[], Answer]],
+        answers: Mapping[str, Callable[[str], Answer]],
         types: Sequence[str] = TYPES,
-        listen_to: Callable[[int], None] | None = None,
+        listen_to: Mapping[str, Callable[[int], None] | None] | None = None,
     ) -> None:
-        """Serve the stream of ``fanout``, the page in ``folder``, and at the paths of ``answers`` what they give.
+        """Serve the streams of ``fanouts``, by input, the page in ``folder``, and at the paths of ``answers`` these.
 
-        A subscriber gets messages of ``types`` (to ask for one whose model is not here is no mistake), and the page at
-        this machine itself may ask to ``listen_to`` a channel.
+        An answer is told the input that is asked for, if one is. A subscriber gets messages of ``types`` (to ask for
+        one whose model is not here is no mistake) of one input, the first unless it names another, and the page at this
+        machine itself may ask to ``listen_to`` a channel of it.
         """
-        self._listen_to = listen_to
-        self._fanout, self._serving, self._answers = fanout, serving, answers
+        self._listen_to = listen_to or {}
+        self._fanouts, self._serving, self._answers = fanouts, serving, answers
         self._types = tuple(dict.fromkeys((*types, *TYPES)))
         self._access = serving.access
         self._on_loopback = True
@@ -187,7 +189,7 @@ class WebServer:
         elif path == "/ws":
             answer = self._refuse_stream(request, query, origin, hosts)
         else:
-            answer = self._answer(path, request)
+            answer = self._answer(path, query, request)
         if answer is None:
             return None
         response = _response(answer)
@@ -197,7 +199,7 @@ class WebServer:
             response.headers.update({"Access-Control-Allow-Origin": origin, "Vary": "Origin"})
         return response
 
-    def _answer(self, path: str, request: Request) -> Answer:
+    def _answer(self, path: str, query: str, request: Request) -> Answer:
         """Answer for a page or what is made on request; the page itself holds nothing of the sound."""
         if path in self._files:
             return self._files[path]
@@ -205,7 +207,10 @@ class WebServer:
             return _refusal(HTTPStatus.NOT_FOUND, "no such page")
         if path not in _FOR_ANYONE and self._judge(request) != "good":
             return _refusal(HTTPStatus.UNAUTHORIZED, f"a token is needed; {_LOG_IN}, or send Authorization: Bearer")
-        return self._answers[path]()
+        asked = dict(parse_qsl(query)).get("input", "")
+        if asked and asked not in self._fanouts:
+            return _refusal(HTTPStatus.BAD_REQUEST, f"there is no such input; known are {', '.join(self._fanouts)}")
+        return self._answers[path](asked)
 
     def _refuse_stream(self, request: Request, query: str, origin: str | None, hosts: list[str]) -> Answer | None:
         """Return why a handshake is refused, or None."""
@@ -214,7 +219,7 @@ class WebServer:
         if self._judge(request) == "wrong":
             return _refusal(HTTPStatus.UNAUTHORIZED, "wrong token")
         try:
-            parse_subscription(query, types=self._types)
+            self._subscription(query)
         except ProtocolError as error:
             return _refusal(HTTPStatus.BAD_REQUEST, str(error))
         return None
@@ -231,6 +236,9 @@ class WebServer:
         response.headers.update({"Location": place, "Set-Cookie": cookie, "Cache-Control": "no-store"})
         return response
 
+    def _subscription(self, query: str) -> Subscription:
+        return parse_subscription(query, types=self._types, inputs=list(self._fanouts))
+
     def _judge(self, request: Request) -> Verdict:
         authorization = request.headers.get_all("Authorization")
         return self._access.judge(
@@ -240,13 +248,16 @@ class WebServer:
     async def _stream(self, connection: ServerConnection) -> None:
         """Let one client have the stream until it leaves. What it says then is read and ignored, but for a wish."""
         try:
-            if not await self._admit(connection):
-                return
             query = connection.request.path.partition("?")[2] if connection.request else ""
-            with self._fanout.client(connection, parse_subscription(query, types=self._types)):
+            wanted = self._subscription(query)
+            name = wanted.input or next(iter(self._fanouts))
+            fanout, listen_to = self._fanouts[name], self._listen_to.get(name)
+            if not await self._admit(connection, fanout):
+                return
+            with fanout.client(connection, wanted):
                 async for message in connection:
-                    if (channel := read_wish(message)) and self._listen_to and self._may_steer(connection):
-                        self._listen_to(channel)
+                    if (channel := read_wish(message)) and listen_to and self._may_steer(connection):
+                        listen_to(channel)
         except ConnectionClosed as closed:
             logger.debug("client %s left: %s", connection.remote_address, closed)
 
@@ -255,7 +266,7 @@ class WebServer:
         origins = connection.request.headers.get_all("Origin") if connection.request else []
         return self._on_loopback and len(origins) == 1 and is_loopback(origins[0].partition("://")[2])
 
-    async def _admit(self, connection: ServerConnection) -> bool:
+    async def _admit(self, connection: ServerConnection, fanout: Fanout) -> bool:
         """Wait for the token of a client that has not shown it yet, and see that there is room."""
         if connection.request is None or self._judge(connection.request) != "good":
             try:
@@ -266,8 +277,8 @@ class WebServer:
             if not shown:
                 await connection.close(CloseCode.POLICY_VIOLATION, 'the first message must be {"token": TOKEN}')
                 return False
-        if self._fanout.full:
-            self._fanout.counters.refused += 1
+        if sum(one.counters.clients for one in self._fanouts.values()) >= self._serving.max_clients:
+            fanout.counters.refused += 1
             await connection.close(CloseCode.TRY_AGAIN_LATER, "no room for more clients; try again later")
             return False
         return True

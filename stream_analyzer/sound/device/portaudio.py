@@ -44,6 +44,26 @@ def restart() -> None:
         raise AudioError(msg) from error
 
 
+class Library:
+    """PortAudio as all who capture share it: one opens at a time, and nobody starts it anew under another's stream.
+
+    State: who opens now, and the streams that are open.
+    """
+
+    def __init__(self) -> None:
+        """Start with no stream."""
+        self.opening = threading.Lock()
+        self.streams: set[Stream] = set()
+
+    def renew(self) -> None:
+        """Start PortAudio anew, so that it sees what is plugged in, unless that would close another's stream.
+
+        Then only what comes back in its old place can be opened, since the list stays as it was.
+        """
+        if not self.streams:
+            restart()
+
+
 def list_devices() -> list[Device]:
     """Return the inputs that PortAudio knows; raise `AudioError` if the library is missing."""
     sounddevice = load()
@@ -90,6 +110,7 @@ class Stream:
         rate_hz: int,
         hand_over: Callable[[AudioBlock], object],
         over: threading.Event,
+        library: Library,
     ) -> None:
         """Open the device; ``hand_over`` is called in the audio thread until ``over``. Raises `AudioError`."""
         sounddevice = load()
@@ -106,6 +127,8 @@ class Stream:
             )
         except sounddevice.PortAudioError as error:
             raise _no_capture(device, error) from error
+        self._library = library
+        library.streams.add(self)
 
     def start(self) -> None:
         """Let the sound come; the stream is closed once it is over, not while this hangs. Raises `AudioError`."""
@@ -128,6 +151,7 @@ class Stream:
         self._over.wait()
         self._stream.abort(ignore_errors=True)
         self._stream.close(ignore_errors=True)
+        self._library.streams.discard(self)
 
 
 def _no_capture(device: Device, error: Exception) -> AudioError:

@@ -55,12 +55,21 @@ class DeviceSource:
     live = True
 
     def __init__(
-        self, wanted: str = "", *, rate_hz: int | None, channels: int | None, listen_to: int | None, patient: bool
+        self,
+        wanted: str = "",
+        *,
+        rate_hz: int | None,
+        channels: int | None,
+        listen_to: int | None,
+        patient: bool,
+        library: portaudio.Library | None = None,
     ) -> None:
         """Capture ``wanted`` at its own rate and up to two channels, or as asked; ``listen_to`` must be among them.
 
-        A ``patient`` source is also waited for when it can't be had at the start.
+        A ``patient`` source is also waited for when it can't be had at the start. Those who capture beside it have the
+        same ``library``.
         """
+        self._library = library or portaudio.Library()
         self._wanted, self._rate_hz = wanted, rate_hz
         self._channels, self._listen_to = channels, listen_to
         self._patient = patient
@@ -211,7 +220,13 @@ class DeviceSource:
             msg = f"device {self._name} hangs"
             raise DeviceLost(msg)
         try:
-            self._open(hand_over, over)
+            if not self._library.opening.acquire(timeout=_CLOSE_LIMIT_S):
+                msg = f"device {self._name} waits for another that hangs"
+                raise DeviceLost(msg)
+            try:
+                self._open(hand_over, over)
+            finally:
+                self._library.opening.release()
         finally:
             self._opening.release()
 
@@ -222,10 +237,15 @@ class DeviceSource:
             raise DeviceLost(msg)
         choice = self._choice
         if not choice or not self._just_chosen:
-            portaudio.restart()
+            self._library.renew()
             choice = self._choose()
         self._just_chosen = False
         self._stream = portaudio.Stream(
-            choice.device, channels=choice.opened, rate_hz=choice.info.rate_hz, hand_over=hand_over, over=over
+            choice.device,
+            channels=choice.opened,
+            rate_hz=choice.info.rate_hz,
+            hand_over=hand_over,
+            over=over,
+            library=self._library,
         )
         self._stream.start()

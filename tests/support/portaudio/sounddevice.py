@@ -1,7 +1,8 @@
 """Stands in for sounddevice, on a machine whose inputs a test changes: the rows of the JSON file $STAND_IN_INPUTS.
 
-As PortAudio does, it freezes the list when it starts. A stream delivers while its very row is in the file. A device
-takes its own rate and no more channels than it has, as ALSA's hw: and WASAPI's shared mode do.
+As PortAudio does, it freezes the list when it starts, and closes all streams when it ends. A stream delivers while its
+very row is in the file. A device takes its own rate and no more channels than it has, as ALSA's hw: and WASAPI's shared
+mode do.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def _inputs() -> list[dict[str, Any]] | None:
 
 _frozen: list[dict[str, Any]] = []
 _library = SimpleNamespace(runs=False)
+_open: set[InputStream] = set()
 
 
 def _initialize() -> None:
@@ -50,6 +52,8 @@ def _terminate() -> None:
     if not _library.runs:
         msg = "Error terminating PortAudio: PortAudio not initialized [PaErrorCode -10000]"
         raise PortAudioError(msg)
+    for stream in tuple(_open):  # as PortAudio does
+        stream.abort(ignore_errors=True)
     _frozen.clear()
     _library.runs = False
 
@@ -109,6 +113,7 @@ class InputStream:
         self._rate_hz, self._channels, self._size = samplerate, channels, blocksize
         self._callback = callback
         self._over = threading.Event()
+        _open.add(self)
 
     def start(self) -> None:
         """Let the sound come."""
@@ -117,6 +122,7 @@ class InputStream:
     def abort(self, *, ignore_errors: bool) -> None:  # noqa: ARG002 - as PortAudio's
         """Stop the sound."""
         self._over.set()
+        _open.discard(self)
 
     close = abort
 
