@@ -78,6 +78,8 @@ class Publisher:
     def entitle(self, title: str) -> None:
         """Say what plays from here on, as the station has it."""
         self._title = title
+        if title and self.status:
+            self._recorder.mark(self.status.time_s, title)
         self.repeat_status()
 
     def end(self) -> None:

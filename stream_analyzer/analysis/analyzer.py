@@ -17,7 +17,7 @@ from stream_analyzer.analysis.level import SILENCE_DBFS, measure_level
 from stream_analyzer.analysis.mixing import Mixer
 from stream_analyzer.analysis.movement import Movement
 from stream_analyzer.analysis.resample import Resampler, pick_channels
-from stream_analyzer.analysis.silence import SilenceCauses, explain
+from stream_analyzer.analysis.silence import NoiseFloor, SilenceCauses, explain
 from stream_analyzer.analysis.steps import STEPS_PER_SECOND, Steps
 from stream_analyzer.types import (
     SPECTRUM_CEIL_DB,
@@ -59,7 +59,7 @@ class Analyzer:
         self._log_mels = {spec: StreamingLogMel(spec) for spec in wanted}
         self._mixer, self._movement = Mixer(), Movement()
         self._longest_window_s = max((head.window_s for head in heads), default=0.0)
-        self._causes = SilenceCauses()
+        self._causes, self._floor = SilenceCauses(), NoiseFloor()
         self.reset()
 
     def reset(self) -> None:
@@ -136,6 +136,7 @@ class Analyzer:
         self._steady: Steady | None = None
         self._quiet_steps = 0
         self._causes.reset()
+        self._floor.reset()
         self._degraded_until_s = 0.0
         self._forget()
 
@@ -163,7 +164,8 @@ class Analyzer:
         channels = samples[:, : self._heard_channels]
         heard = self._mixer.push(channels)
         level = measure_level(channels, heard, time_s=time_s)
-        if level.rms_dbfs < SILENCE_DBFS:
+        rises = self._floor.rises(level.rms_dbfs)
+        if level.rms_dbfs < SILENCE_DBFS and not (rises and self._movement.moves):
             self._quiet_steps += 1
             others = samples[:, self._heard_channels :]
             self._causes.look(channels, others if others.shape[1] else channels)

@@ -61,6 +61,11 @@ class Movement:
         return "hum" if edges_hz[self._loudest_band + 1] < HUM_HZ else "tone"
 
     @property
+    def moves(self) -> bool:
+        """Whether something moves for sure."""
+        return len(self._powers) >= self._shortest and _moves_db(self._powers) >= STILL_DB
+
+    @property
     def ticks(self) -> bool:
         """Whether it is noise of all pitches, steady but for a few short events that hardly swing it."""
         if len(self._powers) < self._shortest:

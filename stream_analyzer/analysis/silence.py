@@ -1,7 +1,8 @@
-"""Why nothing is heard: exact zeros, mere quiet, or sound on a channel that is not listened to. Pure."""
+"""Whether anything is heard, and if not why: zeros, mere noise, or sound on a channel that is not listened to. Pure."""
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +13,30 @@ if TYPE_CHECKING:
     from stream_analyzer.types import F32, F64, Silence
 
 _THRESHOLD = 10.0 ** (SILENCE_DBFS / 20.0)
+_FAINTEST_DBFS = -90.0  # below is the noise of 16 bits
+_RISE_DB = (
+    3.0  # each two seconds of the demo have as much between the softest and the loudest step; hiss and hum have less
+)
+_NOISE_STEPS = 20
 _FADE = 0.9  # a step; a drum's channel must not be lost between two beats
 _ZEROS_AFTER_STEPS = 10
+
+
+class NoiseFloor:
+    """Tells what rises above its own noise. State: the levels of the last seconds."""
+
+    def __init__(self) -> None:
+        """Begin."""
+        self._levels_dbfs: deque[float] = deque(maxlen=_NOISE_STEPS)
+
+    def reset(self) -> None:
+        """Forget what was heard; equal to a new object."""
+        self._levels_dbfs.clear()
+
+    def rises(self, rms_dbfs: float) -> bool:
+        """Take the level of a step; tell whether that is above the softest of the last seconds."""
+        self._levels_dbfs.append(rms_dbfs)
+        return rms_dbfs >= max(_FAINTEST_DBFS, min(self._levels_dbfs) + _RISE_DB)
 
 
 class SilenceCauses:
@@ -57,4 +80,4 @@ def explain(cause: Silence, sound_on: int | None) -> str:
         return f"what is heard is silent, but channel {sound_on} has sound; listen to it with --channel {sound_on}"
     if cause == "zeros":
         return "nothing but zeros: is the input muted, switched off, or not permitted to this program?"
-    return f"no sound above {SILENCE_DBFS:.0f} dBFS"
+    return f"nothing above {SILENCE_DBFS:.0f} dBFS, and no faint sound above its own noise"

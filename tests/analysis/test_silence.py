@@ -93,3 +93,22 @@ def test_spare_channels_change_nothing_of_what_is_heard() -> None:
 def test_the_cut_into_blocks_makes_no_difference(cuts: int) -> None:
     samples = np.hstack([np.concatenate([SONG, NOTHING, NOISE]), np.concatenate([NOTHING, SONG, NOTHING])])
     assert statuses(samples, spare=1, cuts=cuts) == statuses(samples, spare=1, cuts=1)
+
+
+def test_faint_music_is_heard_above_its_noise_and_noise_is_not() -> None:
+    faint = np.float32(8e-4) * drum_loop(12.0, rate_hz=RATE_HZ)  # its peaks below -60 dBFS
+    noise = (np.random.default_rng(4).standard_normal(faint.shape) * 2e-5).astype(np.float32)
+    states = [status.state for status in statuses(faint + noise, cuts=120)]
+    assert np.abs(faint).max() < 1e-3
+    assert "silent" in states[:3], "until it is sure that something moves"
+    assert set(states[-8:]) == {"live"}
+    assert {status.state for status in statuses(10.0 * noise, cuts=120) if status.time_s > 1.1} == {"silent"}
+
+
+def test_noise_is_silence_soon_after_the_music() -> None:
+    noise = np.concatenate([NOISE, NOISE])
+    found = statuses(np.concatenate([SONG, noise]), cuts=120)
+    first = next(status for status in found if status.state == "silent")
+    assert first.silence == "quiet"
+    assert first.time_s == pytest.approx(5.0, abs=0.2)
+    assert {status.state for status in found if status.time_s > first.time_s} == {"silent"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import http.server
+import re
 import threading
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ from stream_analyzer.types import AudioBlock
 from tests.support import rtsp
 from tests.support.encoded import NO_XING, encoded
 from tests.support.fakes import drum_loop
-from tests.support.real_process import serve, state_is, tempo_is
+from tests.support.real_process import run_command, serve, state_is, tempo_is
 from tests.support.station import Station
 
 if TYPE_CHECKING:
@@ -166,10 +167,11 @@ async def test_a_mixer_that_speaks_rtsp() -> None:
         await heard.until(is_sound)
 
 
-async def test_the_tempo_of_a_station_before_and_after_its_server_was_killed(mp3: bytes) -> None:
-    station = Station(mp3, bytes_per_s=KBITS * 125)
+async def test_the_tempo_of_a_station_before_and_after_its_server_was_killed(mp3: bytes, tmp_path: Path) -> None:
+    station, log = Station(mp3, bytes_per_s=KBITS * 125), tmp_path / "sets.sqlite"
     async with station.on_air():
-        service = await asyncio.to_thread((running := serve("--input", station.url)).__enter__)
+        running = serve("--input", station.url, "--log", str(log))
+        service = await asyncio.to_thread(running.__enter__)
         try:
             async with service.listen() as client:
                 at = await client.until(tempo_is(124.0))
@@ -177,12 +179,17 @@ async def test_the_tempo_of_a_station_before_and_after_its_server_was_killed(mp3
                 await station.be_killed()
                 at = await client.until(state_is("device_lost"), start=at)
                 assert station.url in client.last("status")["detail"]
+                station.title = "Another - Song"
                 await station.go_on_air()
                 at = await client.until(state_is("live"), start=at)
                 await client.until(tempo_is(124.0), start=at)
                 assert client.last("status")["lost_s"] > 0.0
+                await client.until(lambda message: message["data"].get("title") == "Another - Song", start=at)
+            await asyncio.to_thread(service.end)
         finally:
             await asyncio.to_thread(running.__exit__, None, None, None)
+    shown = await asyncio.to_thread(run_command, "sets", "export", "--format", "labels", "--log", str(log))
+    assert re.findall(r"\w+ - \w+", shown.stdout) == ["Artist - Title", "Another - Song"], "marks in the set log"
 
 
 @contextmanager

@@ -111,7 +111,7 @@ def shown(url: str) -> str:
 class NetworkSource:
     """A stream at a URL; a lost one is tuned in to again and again.
 
-    State: the stream that was opened last, what was told of it, and when sound last came.
+    State: the stream that was opened last, what was told of it, its title, and when sound last came.
     """
 
     live = True
@@ -125,6 +125,7 @@ class NetworkSource:
         self._tuned: Tuned | None = None
         self._delivered = 0
         self._last_sound_s = 0.0
+        self._title = ""
 
     def open(self) -> SourceInfo:
         """Tune in; of a stream that is waited for, say what was asked."""
@@ -204,7 +205,7 @@ class NetworkSource:
     async def _hand_on(self, ahead: asyncio.Queue[_Heard], queue: BlockQueue, info: SourceInfo) -> None:
         """Put each block when its time has come; where the stream was late, from then on."""
         loop = asyncio.get_running_loop()
-        due_s, title = 0.0, ""
+        due_s = 0.0
         while True:
             try:
                 async with asyncio.timeout(LOST_AFTER_S):
@@ -218,9 +219,9 @@ class NetworkSource:
                 return
             due_s = max(due_s, loop.time())
             await asyncio.sleep(due_s - loop.time())
-            if heard.title != title:
-                title = heard.title
-                queue.put(TitleChanged(title))
+            if heard.title and heard.title != self._title:
+                self._title = heard.title
+                queue.put(TitleChanged(heard.title))
             block = AudioBlock(heard.samples, info.rate_hz, lost=self._missing(heard.samples, info.rate_hz))
             queue.put(block)
             self._delivered += 1
