@@ -78,8 +78,7 @@ class Publisher:
     def entitle(self, title: str) -> None:
         """Say what plays from here on, as the station has it."""
         self._title = title
-        if title and self.status:
-            self._recorder.mark(self.status.time_s, title)
+        self._recorder.mark(self.status.time_s if self.status else 0.0, title)
         self.repeat_status()
 
     def end(self) -> None:
