@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from stream_analyzer.analysis.head import Head
     from stream_analyzer.listening import Input
+    from stream_analyzer.serving.clocks.link import LinkSink
+    from stream_analyzer.serving.clocks.midi import MidiSink
     from stream_analyzer.serving.mqtt.sink import MqttSink
     from stream_analyzer.serving.osc import OscSink
     from stream_analyzer.sets.log import SetLog
@@ -117,8 +119,23 @@ def make_inputs(settings: Settings, *, attended: bool, note: Callable[[str], Non
         mqtt, osc = mqtt_sink(own, heads, input_name=name), osc_sink(own, input_name=name, first=place == 0)
         source = sources.of(one)
         channel = None if one.channels else own.channel
-        inputs.append(Input(one.name, source, heads, channel=channel, mqtt=mqtt, osc=osc))
+        clocks = clock_sinks(own) if place == 0 else ()
+        inputs.append(Input(one.name, source, heads, channel=channel, mqtt=mqtt, osc=osc, clocks=clocks))
     return inputs
+
+
+def clock_sinks(settings: Settings) -> list[MidiSink | LinkSink]:
+    """Return what makes a clock of the beats, where one is set."""
+    clocks: list[MidiSink | LinkSink] = []
+    if settings.midi:
+        from stream_analyzer.serving.clocks.midi import MidiSink  # noqa: PLC0415
+
+        clocks.append(MidiSink(settings.midi))
+    if settings.link:
+        from stream_analyzer.serving.clocks.link import LinkSink  # noqa: PLC0415
+
+        clocks.append(LinkSink())
+    return clocks
 
 
 class _Sources:

@@ -121,6 +121,8 @@ def _add_settings(parser: argparse.ArgumentParser, *names: str) -> None:
             parser.add_argument(f"{flag}-file", metavar="FILE", help=f"file that holds the {setting_help(name)}")
         elif name == "json":
             parser.add_argument(flag, action="store_const", const="true", help="write JSON lines to standard output")
+        elif name == "link":
+            parser.add_argument(flag, action="store_const", const="true", help=setting_help(name))
         elif name == "input":
             parser.add_argument(flag, dest=name, action="append", metavar="SOURCE", help=setting_help(name))
         elif name == "models":

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from stream_analyzer.analysis.head import Head
+    from stream_analyzer.serving.clocks.link import LinkSink
+    from stream_analyzer.serving.clocks.midi import MidiSink
     from stream_analyzer.serving.mqtt.sink import MqttSink
     from stream_analyzer.serving.osc import OscSink
     from stream_analyzer.sets.log import SetLog
@@ -42,7 +44,8 @@ _REPEAT_AFTER_S = 1.0
 class Input:
     """What is listened to: its name, its source, and the heads that judge it and nothing else.
 
-    ``channel`` is the one that is heard, from 1, None the mix; ``mqtt`` and ``osc`` get the newest of each kind.
+    ``channel`` is the one that is heard, from 1, None the mix; ``mqtt`` and ``osc`` get the newest of each kind,
+    ``clocks`` the beats.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Input:
     channel: int | None = None
     mqtt: MqttSink | None = None
     osc: OscSink | None = None
+    clocks: Sequence[MidiSink | LinkSink] = ()
 
 
 class Listening:
@@ -84,9 +88,9 @@ class Listening:
         return self._input.heads
 
     @property
-    def sinks(self) -> list[MqttSink | OscSink]:
+    def sinks(self) -> list[MqttSink | OscSink | MidiSink | LinkSink]:
         """What follows the stream beside pages and programs."""
-        return [sink for sink in (self._input.mqtt, self._input.osc) if sink]
+        return [sink for sink in (self._input.mqtt, self._input.osc, *self._input.clocks) if sink]
 
     @property
     def listen_to(self) -> Callable[[int], None] | None:

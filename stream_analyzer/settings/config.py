@@ -102,6 +102,8 @@ class Settings:
     osc: tuple[OscReceiver, ...] = _setting(
         (), values.osc, "where to send OSC, by UDP: HOST:PORT, or HOST:PORT/ADDRESS?bpm=LO-HI&to=LO-HI; commas between"
     )
+    midi: str = _setting("", values.text, "MIDI port to send clock to: a part of its name, or virtual to make one")
+    link: bool = _setting(False, values.flag, "lead an Ableton Link session: tempo and beat")  # noqa: FBT003
     node: str = _setting("", values.node, "this analyzer's name in MQTT topics; the host's name if not set")
     log: str = _setting("", values.log, "file of the set log, or off; if not set, it is among this user's state")
     log_days: int = _setting(400, values.whole(1, 100_000), "days for which sets are kept")

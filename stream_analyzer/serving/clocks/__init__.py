@@ -1,0 +1,1 @@
+"""Beats as the clock of other machines: MIDI clock and Ableton Link."""
