@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     subscribe = commands.add_parser("subscribe", help="follow a running analyzer", description="Follow an analyzer.")
     subscribe.add_argument("url", nargs="?", help="of its page or stream, or host:port; default: this machine's")
     subscribe.add_argument("--types", help="kinds of messages, with commas between them")
+    subscribe.add_argument("--input", dest="input_name", metavar="NAME", help="of several inputs the one to follow")
     subscribe.add_argument("--hz", type=float, help="at most so many of each kind a second")
     _add_settings(subscribe, "json", "token")
     subscribe.set_defaults(command=_subscribe)
@@ -213,7 +214,7 @@ def _subscribe(options: argparse.Namespace, settings: Settings) -> int:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     types = options.types or (TEXT_TYPES if settings.json else LINE_TYPES)
     url, token = options.url or f"{host}:{settings.port}", settings.token or None
-    with follow(url, types=types, hz=options.hz, token=token) as stream:
+    with follow(url, types=types, hz=options.hz, token=token, input_name=options.input_name) as stream:
         if settings.json:
             write_messages(stream, _write_line, _note)
         else:

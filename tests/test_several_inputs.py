@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from stream_analyzer.errors import AudioError
+from stream_analyzer.client import subscribe
+from stream_analyzer.errors import AudioError, ConfigError
 from stream_analyzer.listening import Input
+from stream_analyzer.protocol.kinds import Hello
 from stream_analyzer.sound.queue import SourceLost
 from stream_analyzer.sound.source import SourceInfo
 from tests.support.fakes import make_fakes
@@ -97,6 +99,19 @@ async def test_each_input_has_its_own_stream_and_the_first_is_the_default(
         assert set((await answer(address, "/health"))["inputs"]) == {"deckA", "deckB"}
         with pytest.raises(HTTPError, match="400"):
             await answer(address, "/timeline?input=deckC")
+
+
+async def test_clients_follow_the_input_they_name() -> None:
+    inputs = [Input(name, Metronome(), make_fakes()) for name in ("deckA", "deckB")]
+    async with running_all(inputs) as address, aclosing(subscribe(address, input_name="deckB")) as stream:
+        async for received in stream:
+            if isinstance(received.event, Hello):
+                assert (received.event.input, received.event.inputs) == ("deckB", ("deckA", "deckB"))
+                break
+        with pytest.raises(ConfigError, match="there is no input deckC; known are deckA, deckB"):
+            await anext(subscribe(address, input_name="deckC"))
+        with pytest.raises(ConfigError, match="must be the name of an input"):
+            subscribe(address, input_name="deck C")
 
 
 async def test_an_input_that_is_lost_leaves_the_other_alone() -> None:

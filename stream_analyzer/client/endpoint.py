@@ -38,6 +38,7 @@ class Endpoint:
     choice: Choice
     ssl: ssl_module.SSLContext | None
     token: str | None = field(repr=False)
+    input: str = ""
 
     @classmethod
     def of(
@@ -48,11 +49,13 @@ class Endpoint:
         hz: float | None,
         token: str | None,
         ssl: ssl_module.SSLContext | None,
+        input_name: str | None = None,
     ) -> Endpoint:
         """Check what a caller says. Raises `ConfigError`."""
         url = stream_url(url)
         try:
-            choice = parse_subscription(_query(types if isinstance(types, str) else ",".join(types), hz)).choice
+            kinds = types if isinstance(types, str) else ",".join(types)
+            wanted = parse_subscription(_query(kinds, hz, input_name=input_name))
         except ProtocolError as error:
             raise ConfigError(str(error)) from error
         if token is not None and not _TOKEN.fullmatch(token):
@@ -61,7 +64,7 @@ class Endpoint:
         if ssl and not url.startswith("wss:"):
             msg = f"{url} is not encrypted, so ssl must not be given; write wss:// or leave it out"
             raise ConfigError(msg)
-        return cls(url, choice, ssl, token)
+        return cls(url, wanted.choice, ssl, token, wanted.input)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -71,11 +74,16 @@ class Endpoint:
 
     def address(self, *, since: Place | None) -> str:
         """Return the URL to connect to, to go on after the message at ``since``."""
-        return f"{self.url}?{_query(','.join(sorted(self.choice.kinds)), self.choice.hz, since)}"
+        return f"{self.url}?{_query(','.join(sorted(self.choice.kinds)), self.choice.hz, since, self.input or None)}"
 
 
-def _query(types: str, hz: float | None, since: Place | None = None) -> str:
-    given = {"types": types, "hz": None if hz is None else f"{hz:g}", "since": since and str(since)}
+def _query(types: str, hz: float | None, since: Place | None = None, input_name: str | None = None) -> str:
+    given = {
+        "types": types,
+        "hz": None if hz is None else f"{hz:g}",
+        "since": since and str(since),
+        "input": input_name,
+    }
     return urlencode({name: value for name, value in given.items() if value is not None}, safe=",")
 
 

@@ -21,12 +21,14 @@ _FRESH_S = 1.5
 _ERASE = "\r\x1b[K"
 
 
-def follow(url: str, *, types: str, hz: float | None, token: str | None) -> closing[Generator[Received]]:
+def follow(
+    url: str, *, types: str, hz: float | None, token: str | None, input_name: str | None = None
+) -> closing[Generator[Received]]:
     """Subscribe to what can be shown as text."""
     if "spectrum" in types.split(","):
         msg = f"types = {types}: the spectrum is not text, and can't be shown here; leave it out"
         raise ConfigError(msg)
-    return closing(subscribe_blocking(url, types=types, hz=hz, token=token))
+    return closing(subscribe_blocking(url, types=types, hz=hz, token=token, input_name=input_name))
 
 
 class LiveLine:

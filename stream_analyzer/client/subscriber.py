@@ -52,6 +52,7 @@ def subscribe(
     hz: float | None = None,
     token: str | None = None,
     ssl: ssl_module.SSLContext | None = None,
+    input_name: str | None = None,
     patience: Patience = Patience(),
 ) -> AsyncGenerator[Received]:
     """Follow an analyzer for as long as you iterate.
@@ -75,6 +76,8 @@ def subscribe(
         What the analyzer asks for when it is open to the network.
     ssl
         For ``wss://`` to an analyzer whose certificate the system does not know.
+    input_name
+        Of an analyzer with several inputs the one to follow, the first if not given; `Hello` names them all.
     patience
         How long to wait for an answer, and before the next attempt.
 
@@ -85,7 +88,7 @@ def subscribe(
     ProtocolError
         Something else than an analyzer of this protocol version answers there.
     """
-    return _follow(Endpoint.of(url, types=types, hz=hz, token=token, ssl=ssl), patience)
+    return _follow(Endpoint.of(url, types=types, hz=hz, token=token, ssl=ssl, input_name=input_name), patience)
 
 
 def subscribe_blocking(
@@ -95,10 +98,11 @@ def subscribe_blocking(
     hz: float | None = None,
     token: str | None = None,
     ssl: ssl_module.SSLContext | None = None,
+    input_name: str | None = None,
     patience: Patience = Patience(),
 ) -> Generator[Received]:
     """Do as `subscribe` for programs without asyncio: the same arguments, events and errors, in a plain ``for``."""
-    return _follow_blocking(Endpoint.of(url, types=types, hz=hz, token=token, ssl=ssl), patience)
+    return _follow_blocking(Endpoint.of(url, types=types, hz=hz, token=token, ssl=ssl, input_name=input_name), patience)
 
 
 async def _follow(endpoint: Endpoint, patience: Patience) -> AsyncGenerator[Received]:

@@ -65,8 +65,8 @@ beforeEach(() => {
 afterEach(() => mock.timers.reset());
 
 test("what was chosen is in the address, and the status beside it, which shows that the line lives", async () => {
-  const first = begin(follow({ types: ["tempo", "spectrum"], hz: 2 }));
-  assert.deepEqual(Object.fromEntries(latest().query), { types: "tempo,status,spectrum", hz: "2" });
+  const first = begin(follow({ types: ["tempo", "spectrum"], hz: 2, input: "deckB" }));
+  assert.deepEqual(Object.fromEntries(latest().query), { types: "tempo,status,spectrum", hz: "2", input: "deckB" });
   latest().open(hello("aaaaaa"));
   assert.equal(await first, "hello 0");
 });

@@ -25,6 +25,7 @@ import { Socket } from "./socket.js";
 /**
  * @typedef {object} Options
  * @property {readonly MessageType[]} [types] those wanted; all but the spectrum if not given
+ * @property {string} [input] of an analyzer with several inputs the one to follow, the first if not given; a hello names them all
  * @property {number} [hz] at most so many of each type a second; what is thinned out is no gap
  * @property {string} [token] what an analyzer asks for that is open to the network
  * @property {boolean} [resume] after a loss, get what was sent meanwhile; true if not given
@@ -209,7 +210,7 @@ class Inbox {
  * @param {Options} options
  * @param {Place | null} [since] the newest message that came
  */
-function streamUrl(url, { types = TEXT_TYPES, hz }, since = null) {
+function streamUrl(url, { types = TEXT_TYPES, hz, input }, since = null) {
   const address = new URL(url);
   const scheme = { "ws:": "ws:", "wss:": "wss:", "http:": "ws:", "https:": "wss:" }[address.protocol];
   if (!scheme) throw new TypeError(`${url} is no address of a stream; write it like ws://HOST:8765/ws`);
@@ -224,6 +225,7 @@ function streamUrl(url, { types = TEXT_TYPES, hz }, since = null) {
   const wanted = TYPES.filter((type) => type === "status" || types.includes(type));
   const given = [`types=${wanted.join(",")}`];
   if (hz !== undefined) given.push(`hz=${hz}`);
+  if (input !== undefined) given.push(`input=${encodeURIComponent(input)}`);
   if (since) given.push(`since=${since.session}.${since.seq}`);
   address.search = given.join("&");
   return address.href;

@@ -24,7 +24,8 @@
  * @typedef {{name: string, version: string, task: string, window_s: number, first_s: number}} Model
  * @typedef {{low_hz: number, high_hz: number, floor_db: number, ceil_db: number, bands: number, columns_per_s: number}} SpectrumScale
  * @typedef {{version: string, source: {kind: string, name: string, rate_hz: number, channels: number},
- *   types: string[], models: Model[], labels: string[], confident: number, spectrum: SpectrumScale}} Hello of which types messages come; none known: all
+ *   types: string[], models: Model[], labels: string[], confident: number, spectrum: SpectrumScale,
+ *   input: string, inputs: string[]}} Hello of which types messages come; none known: all; which input this is, and which there are
  */
 
 /**
@@ -143,6 +144,8 @@ const READERS = {
       })),
       labels: list(data.labels).map((label) => text(label)),
       confident: number(data.confident, 0),
+      input: text(data.input, "main"),
+      inputs: list(data.inputs).map((name) => text(name)),
       spectrum: {
         low_hz: 0,
         high_hz: number(feature.sample_rate_hz, 22_050) / 2,

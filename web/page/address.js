@@ -31,6 +31,16 @@ export function withRatio(query, ratio) {
   return parameters.size ? `?${parameters}` : "";
 }
 
+/** The input that a query asks for, of several; none given: the analyzer's first. @param {string} query */
+export const inputOf = (query) => new URLSearchParams(query).get("input") ?? undefined;
+
+/** The query with another input. @param {string} query @param {string} name */
+export function withInput(query, name) {
+  const parameters = new URLSearchParams(query);
+  parameters.set("input", name);
+  return `?${parameters}`;
+}
+
 /** Loudness in LUFS that sets are made for: of music services, of podcasts, of European broadcasting. */
 export const TARGETS_LUFS = [-14, -16, -23];
 

@@ -8,12 +8,13 @@
 /** @import {SpectrumScale} from "../client/protocol.js" */
 /** @import {Action, State} from "./state.js" */
 
-import { ratioOf, targetOf, withRatio, withTarget } from "./address.js";
+import { inputOf, ratioOf, targetOf, withInput, withRatio, withTarget } from "./address.js";
 import { frequencyAxis, secondsFor, timeAxis, windows } from "./axes.js";
 import { Follower, Stream, TYPES } from "../client/client.js";
 import { BeatLamp } from "./beat.js";
 import { Details } from "./details.js";
 import { byId } from "./elements.js";
+import { Inputs } from "./inputs.js";
 import { LoudnessMeter } from "./loudness.js";
 import { Meter } from "./meter.js";
 import { palette, RAMPS } from "./palette.js";
@@ -49,6 +50,11 @@ const loudness = new LoudnessMeter((target_lufs) => {
   history.replaceState(null, "", location.pathname + withTarget(location.search, target_lufs));
   dispatch({ kind: "aim", target_lufs });
 });
+const inputs = new Inputs((name) => {
+  history.replaceState(null, "", location.pathname + withInput(location.search, name));
+  stream.close();
+  stream = listen();
+});
 const details = new Details();
 const set = new SetSoFar();
 const meter = new Meter(byId("meter-cover"), byId("meter-peak"));
@@ -76,6 +82,7 @@ function greet(sessionBefore) {
     spectrum = newSpectrum();
   }
   if (state.session !== sessionBefore) spectrum.cut();
+  inputs.set(state.hello.inputs, state.hello.input);
   layOut();
   void recall();
 }
@@ -84,7 +91,8 @@ function greet(sessionBefore) {
 async function recall() {
   try {
     const asked = performance.now();
-    const answer = await fetch("timeline");
+    const name = inputOf(location.search);
+    const answer = await fetch(name === undefined ? "timeline" : `timeline?${new URLSearchParams({ input: name })}`);
     const trip_s = (performance.now() - asked) / 1000;
     lamp.trip_s = wire_s = wire_s ? Math.min(wire_s, trip_s / 2) : trip_s / 2;
     const timeline = answer.ok ? decodeTimeline(await answer.json()) : null;
@@ -137,23 +145,29 @@ function draw(now) {
   if (now - shownAt < TEXT_EVERY_MS - 20) return;
   const latency_s = latency(state, clock, wire_s + spectrum.behind_s);
   view.show(state, clock, latency_s);
+  inputs.show(clock);
   details.show(state, latency_s);
   loudness.show(state.loudness, state.target_lufs, comes(state, "loudness"), clock);
   set.show(state.rows, state.offset_s);
   shownAt = now;
 }
 
-const follower = new Follower({ resume: false }); // what was meanwhile is told by /timeline
-const stream = new Stream(new URL("ws", location.href).href, {
-  open: () => dispatch({ kind: "open", at: performance.now() }),
-  lost: (wait_s, _reason, code) => {
-    lamp.stop();
-    dispatch({ kind: "lost", at: performance.now(), wait_s, code });
-  },
-  message: (message) => {
-    for (const event of follower.follow(message)) receive(event);
-  },
-}, { types: TYPES, resume: false });
+let stream = listen();
+
+/** Follow the input that the address asks for. */
+function listen() {
+  const follower = new Follower({ resume: false }); // what was meanwhile is told by /timeline
+  return new Stream(new URL("ws", location.href).href, {
+    open: () => dispatch({ kind: "open", at: performance.now() }),
+    lost: (wait_s, _reason, code) => {
+      lamp.stop();
+      dispatch({ kind: "lost", at: performance.now(), wait_s, code });
+    },
+    message: (message) => {
+      for (const event of follower.follow(message)) receive(event);
+    },
+  }, { types: TYPES, input: inputOf(location.search), resume: false });
+}
 
 /** @param {Received} event */
 function receive(event) {

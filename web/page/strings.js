@@ -33,6 +33,7 @@ export const PAGE = {
   set: "The set so far",
   zoom: "How much of it",
   plot: "Tempo and genre over time: arrow keys read values",
+  inputs: "Inputs: choose the one that is shown large",
   device: "Device",
   input: "Input",
   latency: "Sound to screen",
