@@ -38,6 +38,18 @@ def load_heads(settings: Settings) -> list[Head]:
     return heads.load_heads(settings.models or resource_folder("models"), tempo_range=settings.tempo_range)
 
 
+def load_all_heads(settings: Settings) -> dict[str, list[Head]]:
+    """Return heads of its own for each input, their models verified by their golden output. Raises `ModelError`."""
+    found = {
+        one.name: load_heads(replace(settings, inputs=(), **one.own)) for one in settings.inputs or (NamedInput(),)
+    }
+    for heads in found.values():
+        for head in heads:
+            if head.model:
+                head.model.verify()
+    return found
+
+
 def choose_source(
     settings: Settings, *, attended: bool, note: Callable[[str], None], library: Library | None = None
 ) -> AudioSource:

@@ -11,11 +11,12 @@ import signal
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from stream_analyzer import __version__, sets_command
-from stream_analyzer.assembly import load_heads, make_inputs, set_log
+from stream_analyzer.assembly import load_all_heads, load_heads, make_inputs, set_log
 from stream_analyzer.errors import AudioError, BrokenOff, ConfigError, StreamAnalyzerError
 from stream_analyzer.settings.config import PCM_FORMATS, SETTINGS, Settings, is_secret, load_settings, setting_help
 from stream_analyzer.system.address import is_url
@@ -168,6 +169,7 @@ def _run(_options: argparse.Namespace, settings: Settings) -> int:
     import asyncio  # noqa: PLC0415
 
     from stream_analyzer import pipeline  # noqa: PLC0415
+    from stream_analyzer.reloading import Reloading  # noqa: PLC0415
     from stream_analyzer.settings import login  # noqa: PLC0415
     from stream_analyzer.system.threads import DaemonThreads  # noqa: PLC0415
 
@@ -178,10 +180,13 @@ def _run(_options: argparse.Namespace, settings: Settings) -> int:
     async def serve() -> None:
         asyncio.get_running_loop().set_default_executor(DaemonThreads())
         task = asyncio.current_task()
+        reloading = Reloading(partial(load_all_heads, settings))
         if task:
-            _end_by_signals(task.cancel)
+            _heed_signals(end=task.cancel, reload=reloading.ask)
         write_line = _write_line if settings.json else None
-        await pipeline.run(inputs, serving=serving, announce=announce, write_line=write_line, log=log)
+        await pipeline.run(
+            inputs, serving=serving, announce=announce, write_line=write_line, log=log, reloading=reloading
+        )
 
     serving = login.serving(settings)
     log = set_log(settings, note=_note)
@@ -195,15 +200,26 @@ def _run(_options: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-def _end_by_signals(end: Callable[[], object]) -> None:
-    """Let a supervisor and the closing of the terminal end the program like Ctrl-C, sinks' farewells included."""
+def _heed_signals(*, end: Callable[[], object], reload: Callable[[], object]) -> None:
+    """Let a supervisor end the program like Ctrl-C, sinks' farewells included, and so the closing of its terminal.
+
+    Where there is no terminal, SIGHUP is how a supervisor asks to read files again.
+    """
     import asyncio  # noqa: PLC0415
 
-    for name in ("SIGTERM", "SIGHUP"):  # Windows can't handle the one in a loop, and knows no other
+    # Windows can't handle the one in a loop, and knows no other.
+    for name, heed in (("SIGTERM", end), ("SIGHUP", end if _has_terminal() else reload)):
         number = getattr(signal, name, None)
         if number and signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` ignores SIGHUP, and means it
             with suppress(NotImplementedError):
-                asyncio.get_running_loop().add_signal_handler(number, end)
+                asyncio.get_running_loop().add_signal_handler(number, heed)
+
+
+def _has_terminal() -> bool:
+    """Tell whether there is a terminal whose closing would be told by SIGHUP, even if all goes elsewhere."""
+    with suppress(OSError), Path("/dev/tty").open("rb"):
+        return True
+    return any(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
 
 
 def _subscribe(options: argparse.Namespace, settings: Settings) -> int:

@@ -6,13 +6,14 @@ import asyncio
 import logging
 import secrets
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from stream_analyzer.analysis.analyzer import Analyzer
 from stream_analyzer.errors import AudioError, ConfigError
-from stream_analyzer.greeting import greeting, source_of
+from stream_analyzer.greeting import greeting
 from stream_analyzer.protocol.encode import Encoder
 from stream_analyzer.publisher import Publisher
 from stream_analyzer.serving.hub import Hub
@@ -71,7 +72,9 @@ class Listening:
         self.recorder = Recorder(log, Opening(of.name, info.kind, info.name, session, time.time()))
         self._encoder = Encoder(session, demo=info.kind == "demo", input_name=of.name if len(names) > 1 else "")
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
-        self.hello = greeting(info, of.heads, started_at=started_at, name=of.name, names=names)
+        self._greet = partial(greeting, started_at=started_at, name=of.name, names=names)
+        self.heads, self._info = of.heads, info
+        self.hello = self._greet(info, of.heads)
         self.hub = Hub(self._encoder.encode(self.hello))
         self._queue, self.fanout = BlockQueue(), Fanout(self._encoder)
         broker = of.mqtt.broker_state if of.mqtt else lambda: "none"
@@ -81,11 +84,6 @@ class Listening:
             self._queue, self.hub, self._encoder, self.recorder, counters, broker=broker, refusal=refusal
         )
         self.watch = Watch(of.name, self._queue, counters, self._publisher, broker=broker, types=self.hello.types)
-
-    @property
-    def heads(self) -> Sequence[Head]:
-        """What judges it."""
-        return self._input.heads
 
     @property
     def sinks(self) -> list[MqttSink | OscSink | MidiSink | LinkSink]:
@@ -102,7 +100,7 @@ class Listening:
         delivery = asyncio.create_task(self._deliver(), name=f"deliver sound of {self.name}")
         try:
             await self.recorder.recall()
-            await self._analyse(Analyzer(self._input.heads, channel=self._input.channel), worker)
+            await self._analyse(Analyzer(self.heads, channel=self._input.channel), worker)
         finally:
             delivery.cancel()
         await delivery  # its error, if any, now that all that came before it has been said
@@ -122,7 +120,12 @@ class Listening:
         finally:
             self._queue.close()
 
+    def switch(self, heads: Sequence[Head]) -> None:
+        """Let other heads judge from the next step on."""
+        self.heads = heads
+
     async def _analyse(self, analyzer: Analyzer, worker: Executor) -> None:
+        heads = self.heads
         while True:
             try:
                 async with asyncio.timeout(_REPEAT_AFTER_S):
@@ -132,6 +135,10 @@ class Listening:
                 continue
             if item is None:
                 break
+            if heads is not self.heads:  # here nothing is being analysed: the step before is out
+                heads = self.heads
+                analyzer.switch(heads)
+                self._say_hello()
             await self._take(item, analyzer, worker)
         self._publisher.publish(analyzer.end())
         self._publisher.end()
@@ -139,7 +146,8 @@ class Listening:
     async def _take(self, item: Item, analyzer: Analyzer, worker: Executor) -> None:
         """Feed sound to the analyzer, in the one thread that has it meanwhile, and publish what comes of it."""
         if isinstance(item, SourceChanged):
-            self._greet(item.info)
+            self._info = item.info
+            self._say_hello()
             analyzer.listen_to(item.channel)
         elif isinstance(item, TitleChanged):
             self._publisher.entitle(item.title)
@@ -151,8 +159,10 @@ class Listening:
             if not self._input.source.live:
                 await self.hub.room()
 
-    def _greet(self, info: SourceInfo) -> None:
-        self.hub.greet(self._encoder.encode(replace(self.hello, source=source_of(info))))
+    def _say_hello(self) -> None:
+        """Greet anew: the source has changed, or the models."""
+        self.hello = self._greet(self._info, self.heads)
+        self.hub.greet(self._encoder.encode(self.hello))
 
 
 def _open(of: Input, *, several: bool) -> SourceInfo:

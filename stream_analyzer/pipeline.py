@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from stream_analyzer.listening import Input
+    from stream_analyzer.reloading import Reloading
     from stream_analyzer.serving.web.server import Serving
     from stream_analyzer.sets.log import SetLog
 
@@ -41,12 +42,14 @@ async def run(
     announce: Callable[[str], None],
     write_line: Callable[[str], None] | None,
     log: SetLog | None = None,
+    reloading: Reloading | None = None,
     workers: int | None = None,
 ) -> None:
     """Analyse ``inputs`` and serve what comes of them until all have ended or the task is cancelled.
 
     ``announce`` is told the page's URL; ``write_line`` gets every JSON message, in order and complete,
-    one a line; ``log`` keeps the sets. ``workers`` threads analyse, by default one for each input.
+    one a line; ``log`` keeps the sets; ``reloading`` may be asked for other models. ``workers`` threads analyse, by
+    default one for each input.
     """
     names = [one.name for one in inputs]
     all_ = [Listening(one, names=names, log=log) for one in inputs]
@@ -65,6 +68,8 @@ async def run(
             types=list(dict.fromkeys(kind for one in all_ for kind in one.hello.types)),
             listen_to={one.name: one.listen_to for one in all_},
         )
+        if reloading:
+            reloading.begin(all_, monitor)
         announce(await stack.enter_async_context(server.listen()))
         sinks = await stack.enter_async_context(asyncio.TaskGroup())
         if write_line:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.mosquitto import Mosquitto, says, why_not
-from tests.support.real_process import END_LIMIT_S, serve
+from tests.support.real_process import END_LIMIT_S, on_terminal, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,8 @@ def broker_up(message: Json) -> bool:
 
 
 async def test_a_terminal_that_closes_ends_the_program_with_its_farewells(broker: Mosquitto) -> None:
-    with serve(*flags(broker)) as service:
+    with on_terminal(*flags(broker)) as service:
+        service.wait_until_up()
         async with broker.subscriber() as subscriber:
             await subscriber.until(says("v1/availability", "online"))
             code, took_s = await asyncio.to_thread(service.end, signal.SIGHUP)

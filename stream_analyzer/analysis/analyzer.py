@@ -33,6 +33,7 @@ from stream_analyzer.types import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from stream_analyzer.analysis.features import FeatureSpec
     from stream_analyzer.analysis.head import Head
     from stream_analyzer.analysis.movement import Steady
     from stream_analyzer.kinds import Described
@@ -55,11 +56,13 @@ class Analyzer:
     def __init__(self, heads: Sequence[Head], *, channel: int | None = None) -> None:
         """Let ``heads`` hear the mix of all channels, or the ``channel``-th alone (from 1)."""
         self._heads, self._channel = tuple(heads), channel
-        wanted = dict.fromkeys((SPEC, *(spec for head in heads for spec in head.features)))
-        self._log_mels = {spec: StreamingLogMel(spec) for spec in wanted}
+        self._log_mels = {spec: StreamingLogMel(spec) for spec in _wanted(heads)}
         self._mixer, self._movement = Mixer(), Movement()
         self._longest_window_s = max((head.window_s for head in heads), default=0.0)
         self._causes, self._floor = SilenceCauses(), NoiseFloor()
+        self._resamplers: dict[int, Resampler] = {}
+        self._began_s: dict[FeatureSpec, float] = {}
+        self._said: dict[type[Described], Described] = {}
         self.reset()
 
     def reset(self) -> None:
@@ -97,6 +100,20 @@ class Analyzer:
             for event in self._analyse(step, rate_hz=block.rate_hz, time_s=end_s)
         ]
 
+    def switch(self, heads: Sequence[Head]) -> None:
+        """Let other heads hear from the next step on; those that stay keep what they know, and so does all else."""
+        self._heads = tuple(heads)
+        self._longest_window_s = max((head.window_s for head in heads), default=0.0)
+        self._said = {}
+        new = [spec for spec in _wanted(heads) if spec not in self._log_mels]
+        self._log_mels = {spec: self._log_mels.get(spec) or StreamingLogMel(spec) for spec in _wanted(heads)}
+        if self._steps:
+            rate_hz, _ = self._steps.format
+            begins_s = self._steps.end_s - len(self._steps.rest()[0]) / rate_hz
+            self._began_s = {spec: begins_s if spec in new else self._began_s[spec] for spec in self._log_mels}
+            rates = {spec.sample_rate_hz for spec in self._log_mels}
+            self._resamplers = {rate: self._resamplers.get(rate) or Resampler(rate_hz, rate) for rate in rates}
+
     def listen_to(self, channel: int | None) -> None:
         """Hear another channel from the next block on, None for the mix."""
         if channel != self._channel:
@@ -127,7 +144,7 @@ class Analyzer:
         self._resamplers = {rate: Resampler(rate_hz, rate) for rate in {s.sample_rate_hz for s in self._log_mels}}
         for log_mel in self._log_mels.values():
             log_mel.reset()
-        self._began_s = start_s
+        self._began_s = dict.fromkeys(self._log_mels, start_s)
         self._steps = Steps(rate_hz=rate_hz, channels=channels, start_s=start_s)
         return self._steps
 
@@ -147,7 +164,7 @@ class Analyzer:
         self._reset_heads()
 
     def _reset_heads(self) -> None:
-        self._said: dict[type[Described], Described] = {}
+        self._said = {}
         for head in self._heads:
             if not head.measures:
                 head.reset()
@@ -179,7 +196,7 @@ class Analyzer:
             events.append(Spectrum(time_s=time_s, levels=spectrum_levels(frames[SPEC])))
         idle = self._silent or self._steady is not None
         sound = resampled[SPEC.sample_rate_hz]
-        next_s = {spec: self._began_s + log_mel.next_s for spec, log_mel in self._log_mels.items()}
+        next_s = {spec: self._began_s[spec] + log_mel.next_s for spec, log_mel in self._log_mels.items()}
         step = Step(time_s, channels, rate_hz, level, idle, frames, sound, next_s, self._said)
         for head in self._heads:
             said = head.hear(step)
@@ -242,6 +259,11 @@ class Analyzer:
         self._state = (state, detail)
         status = Status(time_s, state, detail, lag_s=0.0, lost_s=self._lost_s, nonfinite=self._nonfinite, clients=0)
         return [replace(status, silence=silence, sound_on=sound_on)]
+
+
+def _wanted(heads: Sequence[Head]) -> tuple[FeatureSpec, ...]:
+    """Return the log-mel frames that are computed: those that are sent, and what heads need."""
+    return tuple(dict.fromkeys((SPEC, *(spec for head in heads for spec in head.features))))
 
 
 def spectrum_levels(frames: F32) -> U8:

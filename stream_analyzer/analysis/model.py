@@ -124,9 +124,10 @@ def _interpreter(path: Path, name: str) -> Any:  # noqa: ANN401 - the runtime sh
 
     try:
         with native_stderr_closed():
-            interpreter = Interpreter(model_path=str(path), num_threads=1)
+            # Of a path it would map the file, and see what is written over it while it runs.
+            interpreter = Interpreter(model_content=path.read_bytes(), num_threads=1)
             interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else "no reason given"
         msg = f"model {name}: {path.name} is not a TFLite model this runtime can run ({reason}); export it again"
         raise ModelError(msg) from error

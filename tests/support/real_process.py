@@ -139,11 +139,13 @@ class Client(Collected[Json]):
 
 
 @contextmanager
-def serve(*arguments: str, env: Mapping[str, str] | None = None, stdin: Any = subprocess.DEVNULL) -> Iterator[Service]:
+def serve(
+    *arguments: str, env: Mapping[str, str] | None = None, stdin: Any = subprocess.DEVNULL, **more: Any
+) -> Iterator[Service]:
     """Run the service on a free port while the context lasts; gives it when its page can be opened."""
     command = [*COMMAND, "run", "--port", "0", *arguments]
     with subprocess.Popen(
-        command, stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(env), cwd=ROOT
+        command, stdin=stdin, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(env), cwd=ROOT, **more
     ) as process:
         try:
             service = Service(process)

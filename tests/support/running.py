@@ -83,11 +83,11 @@ async def running(source: AudioSource, heads: Sequence[Head], **sinks: Any) -> A
 
 
 @asynccontextmanager
-async def running_all(inputs: Sequence[Input]) -> AsyncIterator[str]:
+async def running_all(inputs: Sequence[Input], **more: Any) -> AsyncIterator[str]:
     """Run several inputs; give the address."""
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(
-        pipeline.run(inputs, serving=Serving("127.0.0.1", 0), announce=address.set_result, write_line=None)
+        pipeline.run(inputs, serving=Serving("127.0.0.1", 0), announce=address.set_result, write_line=None, **more)
     )
     try:
         yield (await address).removeprefix("http://").removesuffix("/")

@@ -1,0 +1,84 @@
+"""Other models for all inputs while they listen: loaded and verified off the audio path, switched between two steps."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from stream_analyzer.errors import ModelError
+from stream_analyzer.system.threads import in_daemon_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from stream_analyzer.analysis.head import Head
+    from stream_analyzer.listening import Listening
+    from stream_analyzer.serving.monitor import Monitor
+
+logger = logging.getLogger(__name__)
+
+
+class Reloading:
+    """Reads the models folder again when it is asked to. State: who listens, and the reload that is under way."""
+
+    def __init__(self, load: Callable[[], Mapping[str, Sequence[Head]]]) -> None:
+        """Get new heads of each input from ``load``, which may take its time, and raises `ModelError`."""
+        self._load = load
+        self._all: Sequence[Listening] = ()
+        self._monitor: Monitor | None = None
+        self._one_at_a_time = asyncio.Lock()
+        self._asked: set[asyncio.Task[None]] = set()
+
+    def begin(self, all_: Sequence[Listening], monitor: Monitor) -> None:
+        """Serve these from now on."""
+        self._all, self._monitor = all_, monitor
+
+    def ask(self) -> None:
+        """Have the models read again; the log tells how that went."""
+        task = asyncio.get_running_loop().create_task(self._try(), name="reload models")
+        self._asked.add(task)
+        task.add_done_callback(self._asked.discard)
+
+    async def reload(self) -> list[str]:
+        """Switch all inputs to the models that the folder holds now, or none of them; return what they are.
+
+        Raises
+        ------
+        ModelError
+            The folder is no good; the models before go on.
+        """
+        async with self._one_at_a_time:
+            found = await in_daemon_thread(self._load, name="load models")
+            for one in self._all:
+                _hold_kinds(one.heads, found[one.name])
+            for one in self._all:
+                heads = _with_those_that_stay(one.heads, found[one.name])
+                if self._monitor:
+                    self._monitor.time(one.name, [head for head in heads if head not in one.heads])
+                one.switch(heads)
+        first = next(iter(found.values()))
+        told = [f"{head.model.manifest.name} {head.model.manifest.version}" for head in first if head.model]
+        logger.warning("models were read again: %s", ", ".join(told))
+        return told
+
+    async def _try(self) -> None:
+        try:
+            await self.reload()
+        except ModelError as error:
+            logger.warning("the models before go on: %s", error)
+
+
+def _hold_kinds(before: Sequence[Head], after: Sequence[Head]) -> None:
+    """Raise `ModelError` where other kinds of messages would come: brokers and subscribers know those of the start."""
+    were, are = ({head.name for head in heads} for heads in (before, after))
+    if were != are:
+        change = ", ".join([*(f"{name} is missing" for name in were - are), *(f"{name} is new" for name in are - were)])
+        msg = f"the models folder leads to other kinds of messages than at the start ({change}); start again for that"
+        raise ModelError(msg)
+
+
+def _with_those_that_stay(before: Sequence[Head], after: Sequence[Head]) -> list[Head]:
+    """Return the new heads, but of those without a model the old: they measure the whole set."""
+    old = {head.name: head for head in before}
+    return [head if head.model else old[head.name] for head in after]
