@@ -103,12 +103,17 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(sets, "log", "json")
     sets.set_defaults(command=_sets)
 
+    mark = commands.add_parser("mark", help="mark this moment, or name a part", description=sets_command.MARK_HELP)
+    sets_command.add_mark_arguments(mark)
+    _add_settings(mark, "log", "host", "port", "token")
+    mark.set_defaults(command=_mark)
+
     schema = commands.add_parser(
         "schema", help="print the stream's schema", description="Print the schema, AsyncAPI 3."
     )
     schema.set_defaults(command=_schema)
 
-    for command in (run, subscribe, analyze, devices, models, sets, schema):
+    for command in (run, subscribe, analyze, devices, models, sets, mark, schema):
         _add_settings(command, *_COMMON_SETTINGS)
         command.add_argument("--config", type=Path, metavar="FILE.toml", help="settings file; flags go before it")
     return parser
@@ -370,6 +375,10 @@ def _models(options: argparse.Namespace, settings: Settings) -> int:
 
 def _sets(options: argparse.Namespace, settings: Settings) -> int:
     return sets_command.run(options, settings, _write_line, _note)
+
+
+def _mark(options: argparse.Namespace, settings: Settings) -> int:
+    return sets_command.mark(options, settings, _note)
 
 
 def _schema(_options: argparse.Namespace, _settings: Settings) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from stream_analyzer import __version__
 from stream_analyzer.analysis.features import SPEC
 from stream_analyzer.analysis.steps import STEPS_PER_SECOND
-from stream_analyzer.protocol.kinds import Hello, Model, Source, SpectrumScale, Summary
+from stream_analyzer.protocol.kinds import Hello, Mark, Model, Source, SpectrumScale, Summary
 from stream_analyzer.types import SPECTRUM_CEIL_DB, SPECTRUM_FLOOR_DB, Level, Spectrum, Status
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stream_analyzer.analysis.head import Head
     from stream_analyzer.sound.source import SourceInfo
 
-_ALWAYS = (Level, Status, Spectrum, Summary)  # whatever heads there are
+_ALWAYS = (Level, Status, Spectrum, Summary, Mark)  # whatever heads there are
 
 
 def greeting(

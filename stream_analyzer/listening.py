@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from stream_analyzer.analysis.head import Head
+    from stream_analyzer.protocol.kinds import Mark
     from stream_analyzer.serving.clocks.link import LinkSink
     from stream_analyzer.serving.clocks.midi import MidiSink
     from stream_analyzer.serving.mqtt.sink import MqttSink
@@ -94,6 +95,10 @@ class Listening:
     def listen_to(self) -> Callable[[int], None] | None:
         """How to hear another channel: of a device alone, which may have channels that nobody hears."""
         return getattr(self._input.source, "listen_to", None)
+
+    def mark(self, text: str) -> Mark:
+        """Mark the present moment."""
+        return self._publisher.mark(text)
 
     async def run(self, worker: Executor) -> None:
         """Analyse what the source delivers, in ``worker``, until it ends; raise the error that ended it, if one did."""

@@ -11,12 +11,14 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 from stream_analyzer.errors import AudioError
 from stream_analyzer.listening import Listening
 from stream_analyzer.serving.hub import Complete
 from stream_analyzer.serving.monitor import Monitor
+from stream_analyzer.serving.web.changes import marked
 from stream_analyzer.serving.web.server import Answer, WebServer
 from stream_analyzer.system.resources import resource_folder
 from stream_analyzer.system.threads import in_daemon_thread
@@ -65,6 +67,7 @@ async def run(
             resource_folder("web"),
             serving=serving,
             answers=_answers(all_, monitor),
+            routes={("POST", "/marks"): partial(marked, {one.name: one for one in all_})},
             types=list(dict.fromkeys(kind for one in all_ for kind in one.hello.types)),
             listen_to={one.name: one.listen_to for one in all_},
         )

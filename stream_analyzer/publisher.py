@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stream_analyzer.analysis.steps import STEPS_PER_SECOND
+from stream_analyzer.protocol.kinds import Mark
 from stream_analyzer.protocol.summary import RunningSummary
 from stream_analyzer.types import BrokerState, Status
 
@@ -78,8 +79,15 @@ class Publisher:
     def entitle(self, title: str) -> None:
         """Say what plays from here on, as the station has it."""
         self._title = title
-        self._recorder.mark(self.status.time_s if self.status else 0.0, title)
+        self.mark(title)
         self.repeat_status()
+
+    def mark(self, text: str) -> Mark:
+        """Mark the moment that is analysed now, for everybody."""
+        mark = Mark(self._summary.duration_s, text)
+        self._recorder.mark(mark)
+        self._hub.publish(self._encoder.encode(mark))
+        return mark
 
     def end(self) -> None:
         """Publish what the whole amounts to; no more will come."""

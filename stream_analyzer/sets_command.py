@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stream_analyzer.assembly import log_file
+from stream_analyzer.client.marking import set_mark
 from stream_analyzer.errors import ConfigError, LogError
 from stream_analyzer.sets import export, reading, writing
 from stream_analyzer.sets.database import give_back, open_for_reading, open_for_writing, transaction
+from stream_analyzer.sets.export import clock
 
 if TYPE_CHECKING:
     import argparse
@@ -34,6 +36,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     forms = tuple(export.FORMATS)
     parser.add_argument("--format", dest="form", choices=forms, help="of export; csv if not given")
     parser.add_argument("--output", type=Path, metavar="FILE", help="of export and report")
+
+
+MARK_HELP = "Mark this moment in the set of a running analyzer; with --title or --artist: name a part of a set."
+
+
+def add_mark_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `mark`."""
+    parser.add_argument("text", nargs="?", default="", help="what is to be said of the moment")
+    parser.add_argument("--url", help="page of the running analyzer, if not this machine's")
+    parser.add_argument("--set", dest="of", default="last", metavar="SET", help="number of the set; last if not given")
+    parser.add_argument("--part", type=int, metavar="N", help="number of the part; the last if not given")
+    parser.add_argument("--title", help="title of the part")
+    parser.add_argument("--artist", help="artist of the part")
+
+
+def mark(options: argparse.Namespace, settings: Settings, note: Say) -> int:
+    """Set a mark, or name a part."""
+    if options.title is None and options.artist is None:
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        url = options.url or f"http://{host}:{settings.port}"
+        note(f"marked at {clock(round(set_mark(url, options.text, token=settings.token)))}")
+        return 0
+    path = _file(settings)
+    with _night(path, options.of) as (_, night):
+        number = len(night.parts) if options.part is None else options.part
+        part = next((one for one in night.parts if one.number == number), None)
+    if part is None:
+        msg = f"set {night.about.id} has no part {number}; see: stream-analyzer sets show {night.about.id}"
+        raise LogError(msg)
+    title, artist = (given if given is not None else kept for given, kept in (
+        (options.title, part.title), (options.artist, part.artist)))  # fmt: skip
+    with _told(path), closing(open_for_writing(path)) as connection, transaction(connection):
+        writing.name_part(connection, night.about.id, part.start_s, title=title, artist=artist)
+    return 0
 
 
 def run(options: argparse.Namespace, settings: Settings, say: Say, note: Say) -> int:
@@ -131,8 +167,12 @@ def _export(connection: sqlite3.Connection, night: Night, options: argparse.Name
         _write(options.output, text)
 
 
-def _report(_connection: sqlite3.Connection, _night: Night, _output: Path | None, _note: Say) -> None:
-    raise NotImplementedError
+def _report(connection: sqlite3.Connection, night: Night, output: Path | None, note: Say) -> None:
+    from stream_analyzer.sets import report  # noqa: PLC0415 - what draws it is slow to load
+
+    path = output or Path(report.title_of(night))
+    _write(path, report.to_html(night, reading.seconds_of(connection, night.about.id)))
+    note(f"{path} holds the report; open it in a browser")
 
 
 def _write(path: Path, text: str) -> None:
@@ -156,11 +196,6 @@ def _delete(path: Path, which: list[str], note: Say) -> None:
         give_back(connection)
     for one in found:
         note(f"deleted: {_line(one).strip()}")
-
-
-def clock(seconds: int) -> str:
-    """Return a length of time as hours, minutes and seconds."""
-    return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
 def _when(at: float) -> datetime:

@@ -28,6 +28,7 @@ USERS = {
     "aalink": "stream_analyzer.serving.clocks.link",
     "av": "stream_analyzer.sound.media.pyav",
     "pyebur128": "stream_analyzer.analysis.loudness",
+    "matplotlib": "stream_analyzer.sets.report",
 }
 NEVER = {"tensorflow", "tf_keras", "keras", "librosa", "scipy", "training"}
 

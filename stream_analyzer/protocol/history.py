@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SPANS_S = (1, 4, 16, 64)
 ROWS = (600, 600, 600, 900)  # the last 10 min, 40 min, 2 h 40 min and 16 h: 19 h in all, about 0.2 MB
 _NONE = 255
+_MOST_MARKS = 500
 _TEMPO = struct.Struct("<iHBB")  # second, BPM in tenths, confidence in percent, state
 _GENRE = struct.Struct(f"<{2 * TOP}B")  # label and share of the likeliest
 
@@ -40,6 +41,7 @@ class History:
         """Keep at most so many rows of each spacing in `SPANS_S`."""
         self._tiers = [_Tier(span_s, limit, deque()) for span_s, limit in zip(SPANS_S, limits, strict=True)]
         self._labels: list[str] = []
+        self._marks: deque[tuple[float, str]] = deque(maxlen=_MOST_MARKS)
         self._json: tuple[str, bytes] | None = None
         self.offset_s = 0
 
@@ -51,6 +53,11 @@ class History:
         self._json = None
         self._thin()
 
+    def mark(self, time_s: float, text: str) -> None:
+        """Take a mark into account."""
+        self._marks.append((time_s, text))
+        self._json = None
+
     def rows(self) -> list[Second]:
         """Return each row, oldest first."""
         return [self._unpack(packed, tier.span_s) for tier in reversed(self._tiers) for packed in tier.rows]
@@ -58,7 +65,7 @@ class History:
     def to_json(self, session: str) -> bytes:
         """Return the rows as `columns` in JSON; encoded once for however many ask within a second."""
         if self._json is None or self._json[0] != session:
-            found = columns(self.rows(), session=session, offset_s=self.offset_s)
+            found = columns(self.rows(), session=session, offset_s=self.offset_s, marks=self._marks)
             self._json = session, json.dumps(found, separators=(",", ":")).encode()
         return self._json[1]
 
@@ -97,10 +104,12 @@ class History:
         return Second(time_s, tenths / 10, confidence / 100, state, top, span_s=span_s)
 
 
-def columns(rows: Sequence[Second], *, session: str, offset_s: int = 0) -> dict[str, Any]:
+def columns(
+    rows: Sequence[Second], *, session: str, offset_s: int = 0, marks: Iterable[tuple[float, str]] = ()
+) -> dict[str, Any]:
     """Return rows as the columns of `/timeline`; confidences and shares in percent.
 
-    ``offset_s`` is what to add to a time to get one of the set.
+    ``marks`` are times and texts; ``offset_s`` is what to add to a time to get one of the set.
     """
     labels = {label: i for i, label in enumerate(dict.fromkeys(label for row in rows for label, _ in row.top))}
     return {
@@ -115,6 +124,7 @@ def columns(rows: Sequence[Second], *, session: str, offset_s: int = 0) -> dict[
         "confidence": [round(100 * row.confidence) for row in rows],
         "state": [row.state for row in rows],
         "top": [[part for label, p in row.top for part in (labels[label], round(100 * p))] for row in rows],
+        "marks": [{"time_s": time_s, "text": text} for time_s, text in marks],
     }
 
 

@@ -138,8 +138,18 @@ class Summary:
     loudness: SummaryLoudness | None = None
 
 
-WireEvent = Hello | Replay | Tempo | Beat | Genre | Key | Loudness | Level | Status | Spectrum | Summary
-JSON_EVENTS: tuple[type[Any], ...] = (Hello, Replay, Tempo, Beat, Genre, Key, Loudness, Level, Status, Summary)
+@record
+class Mark:
+    """A moment that somebody marked, of the set that runs."""
+
+    KIND: ClassVar[Kind] = Kind("mark", lasts=False)
+
+    time_s: float
+    text: str
+
+
+WireEvent = Hello | Replay | Tempo | Beat | Genre | Key | Loudness | Level | Status | Spectrum | Summary | Mark
+JSON_EVENTS: tuple[type[Any], ...] = (Hello, Replay, Tempo, Beat, Genre, Key, Loudness, Level, Status, Summary, Mark)
 KINDS: tuple[str, ...] = (
     "hello",
     "replay",
@@ -152,6 +162,7 @@ KINDS: tuple[str, ...] = (
     "status",
     "spectrum",
     "summary",
+    "mark",
 )
 GREETINGS: tuple[str, ...] = ("hello", "replay")  # of a connection, outside the count of the session
 TYPES: tuple[str, ...] = tuple(kind for kind in KINDS if kind not in GREETINGS)

@@ -84,6 +84,11 @@ def describe(part: PartRow) -> str:
     return ", ".join(text for text in known if text) or "?"
 
 
+def clock(seconds: int) -> str:
+    """Return a length of time as hours, minutes and seconds."""
+    return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
 def moment(night: Night, second: int) -> str:
     """Return the time of day of a second of the set, as ISO 8601 with the zone of this machine."""
     at = datetime.fromtimestamp(night.about.started_at + second, UTC).astimezone()

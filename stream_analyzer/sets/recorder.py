@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 from stream_analyzer.protocol.history import History
 from stream_analyzer.protocol.seconds import Seconds
-from stream_analyzer.sets import writing
+from stream_analyzer.sets import reading, writing
 from stream_analyzer.sets.database import open_for_reading
 from stream_analyzer.sets.parts import PartFinder
-from stream_analyzer.sets.reading import seconds_of
 from stream_analyzer.system.threads import in_daemon_thread
 from stream_analyzer.types import Status
 
 if TYPE_CHECKING:
     from stream_analyzer.kinds import Described
+    from stream_analyzer.protocol.kinds import Mark
     from stream_analyzer.protocol.seconds import Second
     from stream_analyzer.sets.log import OpenSet, SetLog
     from stream_analyzer.sets.writing import Opening, Place, Write
@@ -67,8 +67,11 @@ class Recorder:
 
         def read() -> None:
             with closing(open_for_reading(path)) as connection:
-                for second in seconds_of(connection, place.set_id, before_s=place.offset_s, shift_s=-place.offset_s):
+                offset_s = place.offset_s
+                for second in reading.seconds_of(connection, place.set_id, before_s=offset_s, shift_s=-offset_s):
                     self._history.add(second)
+                for mark in reading.read_night(connection, str(place.set_id)).marks:
+                    self._history.mark(mark.second - offset_s, mark.text)
 
         self._history.offset_s = place.offset_s
         await in_daemon_thread(read, name="read set log")
@@ -82,9 +85,10 @@ class Recorder:
             self._state = event.state
             self._put(partial(writing.write_event, second=int(event.time_s), kind=event.state, text=event.detail))
 
-    def mark(self, time_s: float, text: str) -> None:
+    def mark(self, mark: Mark) -> None:
         """Keep a mark."""
-        self._put(partial(writing.write_mark, second=int(time_s), text=text))
+        self._history.mark(mark.time_s, mark.text)
+        self._put(partial(writing.write_mark, second=int(mark.time_s), text=mark.text))
 
     def end(self) -> None:
         """Keep the last second: the source came to its end."""

@@ -141,3 +141,17 @@ def test_without_a_log_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureF
     (tmp_path / "diary").write_bytes(b"dear diary" * 500)
     assert sets(tmp_path / "diary") == 1
     assert "not a database" in capsys.readouterr().err
+
+
+def test_a_part_is_named_and_then_found(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    named = ["mark", "--log", str(path), "--part", "2"]
+    assert main([*named, "--title", 'So "What"', "--artist", "Miles Davis"]) == 0
+    assert main([*named, "--title", "Blue in Green"]) == 0, "what is not given stays"
+    assert main(["mark", "--log", str(path), "--part", "9", "--title", "x"]) == 1
+    capsys.readouterr()
+    assert sets(path, "show") == 0
+    assert "Miles Davis - Blue in Green" in capsys.readouterr().out
+    assert sets(path, "list", "green", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["id"] == 1
+    assert sets(path, "export", "--format", "cue") == 0
+    assert '    PERFORMER "Miles Davis"\n' in capsys.readouterr().out

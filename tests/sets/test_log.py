@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stream_analyzer.errors import LogError
+from stream_analyzer.protocol.kinds import Mark
 from stream_analyzer.sets import database, reading, writing
 from stream_analyzer.sets.database import open_for_reading, open_for_writing, transaction
 from stream_analyzer.sets.log import SetLog
@@ -62,7 +63,7 @@ def test_what_is_heard_can_be_read_again(path: Path) -> None:
         recorder = Recorder(log, opening())
         recorder.add(Status(0.1, "live", "", 0.0, 0.0, 0, 0))
         play(recorder, 0, 30)
-        recorder.mark(12.3, "applause")
+        recorder.mark(Mark(12.3, "applause"))
         recorder.end()
     (night,) = nights(path)
     assert (night.about.duration_s, night.about.closed, night.about.source) == (30, True, "USB Audio")

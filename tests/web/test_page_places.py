@@ -16,7 +16,7 @@ from tests.support.scripted import HELLO, TEMPO, URL, Scripted, status
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 TOKEN = "correct-horse-battery-staple"  # noqa: S105 - a test's
 COUNT_LOCKS = """
@@ -272,3 +272,35 @@ def test_a_hello_again_shows_the_other_device(page: Page, scripted: Scripted) ->
     until(page, "() => document.getElementById('source').textContent === 'Sound device: USB Audio (hw:2,0)'")
     assert text(page, "format") == "16\u00a0kHz mono"
     assert page.locator("#bpm").text_content() == "127.9 BPM", "the session goes on"
+
+
+def test_the_key_m_marks_and_all_pages_show_it(scripted: Scripted, page: Page) -> None:
+    posted: list[str] = []
+
+    def answer(route: Route) -> None:
+        posted.append(route.request.method)
+        route.fulfill(json={})
+
+    page.route(f"{scripted.url}marks", answer)
+    scripted.send_all()
+    page.keyboard.press("m")
+    page.wait_for_function("() => document.getElementById('mark').textContent === 'Marked'")
+    page.click("#mark")
+    page.keyboard.press("Control+m")
+    scripted.send("mark", {"text": "encore"})
+    page.wait_for_function("() => document.getElementById('mark').textContent === 'Mark (M)'")
+    assert posted == ["POST", "POST"]
+
+
+def test_a_mark_that_is_refused_is_told(scripted: Scripted, page: Page) -> None:
+    page.route(f"{scripted.url}marks", lambda route: route.fulfill(status=401, body="no"))
+    page.click("#mark")
+    page.wait_for_function("() => document.getElementById('mark').textContent === 'Not marked'")
+
+
+def test_a_log_that_is_stuck_is_shown(scripted: Scripted, page: Page) -> None:
+    scripted.send("status", status("live", log="stuck", log_trouble="database or disk is full"))
+    page.wait_for_function("() => document.getElementById('log').textContent.includes('disk is full')")
+    assert page.is_visible("#log")
+    scripted.send("status", status("live", log="kept"))
+    page.wait_for_function("() => document.getElementById('log').offsetParent === null")

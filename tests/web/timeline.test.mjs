@@ -61,9 +61,9 @@ test("what the server has kept comes before what the page has heard", () => {
   const kept = decodeTimeline(COLUMNS).rows;
   const joined = join(kept, rows(["House", 120, 12]));
   assert.deepEqual(joined.map((row) => row.time_s), [0, 4, 8, 9, 10, 11]);
-  const state = reduce({ ...INITIAL, session: "a" }, { kind: "timeline", session: "a", offset_s: 0, rows: kept });
+  const state = reduce({ ...INITIAL, session: "a" }, { kind: "timeline", session: "a", offset_s: 0, rows: kept, marks: [] });
   assert.equal(state.rows.length, 3);
-  assert.equal(reduce(state, { kind: "timeline", session: "b", offset_s: 0, rows: [] }), state, "another session's");
+  assert.equal(reduce(state, { kind: "timeline", session: "b", offset_s: 0, rows: [], marks: [] }), state, "another session's");
 });
 
 test("the view is the last minutes or all, a minute at least", () => {

@@ -21,6 +21,7 @@
  * @typedef {"starting" | "warming" | "live" | "cancelling" | "silent" | "steady" | "degraded" | "device_lost" | "ended"} SourceState
  * @typedef {{state: SourceState, detail: string, lag_s: number, lost_s: number, nonfinite: number, clients: number, latency_s: number,
  *   title: string, silence: Silence, sound_on: number | null, broker: string, broker_refusal: string, log: string, log_trouble: string}} Status
+ * @typedef {{text: string}} Mark
  * @typedef {{name: string, version: string, task: string, window_s: number, first_s: number}} Model
  * @typedef {{low_hz: number, high_hz: number, floor_db: number, ceil_db: number, bands: number, columns_per_s: number}} SpectrumScale
  * @typedef {{version: string, source: {kind: string, name: string, rate_hz: number, channels: number},
@@ -41,7 +42,7 @@
 /**
  * @typedef {{time_s: number, session: string, seq: number, nth: number}} Head
  * @typedef {Head & ({type: "hello", data: Hello} | {type: "tempo", data: Tempo} | {type: "beat", data: Beat} | {type: "genre", data: Genre}
- *   | {type: "key", data: Key} | {type: "loudness", data: Loudness} | {type: "level", data: Level} | {type: "status", data: Status} | {type: "summary", data: Summary}
+ *   | {type: "key", data: Key} | {type: "loudness", data: Loudness} | {type: "level", data: Level} | {type: "status", data: Status} | {type: "summary", data: Summary} | {type: "mark", data: Mark}
  *   | {type: "spectrum", data: Spectrum})} Message
  * @typedef {Exclude<Message["type"], "hello">} MessageType
  * @typedef {Record<string, unknown>} Fields
@@ -227,6 +228,7 @@ const READERS = {
     key: data.key ? summaryKey(fields(data.key)) : null,
     loudness: data.loudness ? summaryLoudness(fields(data.loudness)) : null,
   }),
+  mark: (data) => ({ text: text(data.text, "") }),
 };
 
 /**

@@ -21,6 +21,7 @@ import { palette, RAMPS } from "./palette.js";
 import { SetSoFar } from "./set.js";
 import { Spectrum } from "./spectrum.js";
 import { comes, INITIAL, latency, reduce } from "./state.js";
+import { marking } from "./mark.js";
 import { PAGE } from "./strings.js";
 import { decodeTimeline } from "./timeline.js";
 import { View } from "./view.js";
@@ -148,7 +149,7 @@ function draw(now) {
   inputs.show(clock);
   details.show(state, latency_s);
   loudness.show(state.loudness, state.target_lufs, comes(state, "loudness"), clock);
-  set.show(state.rows, state.offset_s);
+  set.show(state.rows, state.marks, state.offset_s);
   shownAt = now;
 }
 
@@ -192,6 +193,7 @@ document.addEventListener("visibilitychange", () => {
   stream.retryNow();
   wake();
 });
+marking(byId("mark"), () => inputOf(location.search));
 setInterval(() => document.hidden || wake(), TEXT_EVERY_MS);
 setInterval(recall, TIMELINE_EVERY_MS);
 recolour();

@@ -1,7 +1,7 @@
 // @ts-check
 /** The set so far: tempo curve, names and genre ribbon on one canvas, drawn when a row came; a cursor that reads values. */
 
-/** @import {Row, Transition} from "./timeline.js" */
+/** @import {Moment, Row, Transition} from "./timeline.js" */
 
 import { colourOf } from "./families.js";
 import { byId } from "./elements.js";
@@ -27,6 +27,7 @@ export class SetSoFar {
   /** @type {Transition[]} */ #turns = [];
   /** @type {"dark" | "light"} */ #scheme = "dark";
   #zoom_s = ZOOMS_S[0];
+  /** @type {readonly Moment[]} */ #moments = [];
   #offset_s = 0;
   #view = { from_s: 0, to_s: 60 };
   /** @type {number | null} */ #reading_s = null;
@@ -72,10 +73,15 @@ export class SetSoFar {
     this.#draw();
   }
 
-  /** @param {readonly Row[]} rows @param {number} offset_s what to add to their times to get those of the set */
-  show(rows, offset_s) {
-    if (rows === this.#rows) return;
+  /**
+   * @param {readonly Row[]} rows
+   * @param {readonly Moment[]} marks
+   * @param {number} offset_s what to add to their times to get those of the set
+   */
+  show(rows, marks, offset_s) {
+    if (rows === this.#rows && marks === this.#moments) return;
     this.#rows = rows;
+    this.#moments = marks;
     this.#offset_s = offset_s;
     this.#turns = transitions(rows);
     this.#draw();
@@ -114,6 +120,27 @@ export class SetSoFar {
     this.#ribbon(rows, ribbonStart, this.#height);
     this.#names(rows, ribbonStart - 0.75 * em, em);
     this.#ticks();
+    this.#flags();
+  }
+
+  /** A flag where somebody set a mark, with its text where there is room. */
+  #flags() {
+    const context = this.#context;
+    const em = parseFloat(this.#inks.font) || 12;
+    context.textBaseline = "top";
+    this.#moments.forEach(({ time_s, text }, i) => {
+      const x = Math.round(this.#x(time_s));
+      if (x < 0) return;
+      const room = (i + 1 < this.#moments.length ? this.#x(this.#moments[i + 1].time_s) : this.#width) - x;
+      context.fillStyle = this.#inks.ink;
+      context.fillRect(x, 0, 1, this.#height);
+      context.beginPath();
+      context.moveTo(x, 0);
+      context.lineTo(x + 0.6 * em, 0.3 * em);
+      context.lineTo(x, 0.6 * em);
+      context.fill();
+      if (context.measureText(text).width + 0.9 * em < room) context.fillText(text, x + 0.8 * em, 0);
+    });
   }
 
   /** A line where the music turned. */

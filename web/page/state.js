@@ -5,7 +5,7 @@
  */
 
 /** @import {Beat, Genre, Hello, Key, Level, Loudness, Message, Silence, Status, Tempo} from "../client/protocol.js" */
-/** @import {Row} from "./timeline.js" */
+/** @import {Moment, Row} from "./timeline.js" */
 
 import { join, prolong } from "./timeline.js";
 
@@ -34,6 +34,7 @@ import { join, prolong } from "./timeline.js";
  * @property {Received<Status> | null} status
  * @property {number} clippedAt when clipping was last heard
  * @property {readonly Row[]} rows the set so far, on the sample clock of this session
+ * @property {readonly Moment[]} marks of the set, on the same clock
  * @property {number} offset_s where in the set that clock began
  * @property {number} target_lufs this viewer's choice: the loudness that the meter marks
  * @property {number} ratio this viewer's choice: what the shown tempo is to the one that was heard
@@ -42,7 +43,7 @@ import { join, prolong } from "./timeline.js";
 /**
  * @typedef {{kind: "open", at: number} | {kind: "lost", at: number, wait_s: number, code?: number}
  *   | {kind: "message", at: number, message: Message} | {kind: "gap", missed: number}
- *   | {kind: "timeline", session: string, offset_s: number, rows: readonly Row[]} | {kind: "show", ratio: number} | {kind: "aim", target_lufs: number}} Action
+ *   | {kind: "timeline", session: string, offset_s: number, rows: readonly Row[], marks: readonly Moment[]} | {kind: "show", ratio: number} | {kind: "aim", target_lufs: number}} Action
  *
  * @typedef {"connecting" | "offline" | "locked" | "full" | "device_lost" | "ended" | "starting" | "silent" | "zeros" | "elsewhere" | "hum" | "tone"
  *   | "noise" | "stalled" | "clipping" | "degraded" | "cancelling" | "not_music" | "warming" | "live"} Situation
@@ -78,6 +79,7 @@ export const INITIAL = Object.freeze({
   status: null,
   clippedAt: -Infinity,
   rows: Object.freeze([]),
+  marks: Object.freeze([]),
   offset_s: 0,
   ratio: 1,
   target_lufs: -14,
@@ -103,7 +105,7 @@ export function reduce(state, action) {
     case "gap":
       return { ...state, skipped: state.skipped + action.missed };
     case "timeline":
-      return action.session === state.session ? { ...state, offset_s: action.offset_s, rows: join(action.rows, state.rows) } : state;
+      return action.session === state.session ? { ...state, offset_s: action.offset_s, marks: action.marks, rows: join(action.rows, state.rows) } : state;
     case "show":
       return { ...state, ratio: action.ratio };
     case "aim":
@@ -143,6 +145,8 @@ function value(state, message, at) {
       return { status: { data: message.data, at } };
     case "beat":
       return { beat: { data: message.data, at } };
+    case "mark":
+      return { marks: [...state.marks, { time_s: message.time_s, text: message.data.text }] };
     case "spectrum":
     case "summary":
       return {};

@@ -34,6 +34,7 @@ export const PAGE = {
   zoom: "How much of it",
   plot: "Tempo and genre over time: arrow keys read values",
   inputs: "Inputs: choose the one that is shown large",
+  mark: "Mark (M)",
   device: "Device",
   input: "Input",
   latency: "Sound to screen",
@@ -126,6 +127,9 @@ export const genre = (label) => GENRES[label] ?? label.charAt(0).toUpperCase() +
 export const UNSURE = PAGE.unsure;
 export const NO_MUSIC = "No music";
 export const UNCERTAIN = "Can’t tell";
+
+export const MARKED = "Marked";
+export const NOT_MARKED = "Not marked";
 
 /** What is said where the analyzer has no model for it. */
 export const ABSENT = { tempo: "No tempo model", genre: "No genre model", key: "No key model", loudness: "No meter: pyebur128 is missing" };

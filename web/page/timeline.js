@@ -12,6 +12,7 @@
  * @property {TempoState} state
  * @property {readonly Score[]} top empty without music
  *
+ * @typedef {{time_s: number, text: string}} Moment that somebody marked
  * @typedef {{time_s: number, kind: "tempo" | "genre", from: string, to: string}} Transition
  */
 
@@ -26,7 +27,7 @@ const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 /**
  * Decode what GET /timeline gave; null when it is of another form. `offset_s` leads from its times to those of the set.
  * @param {any} json
- * @returns {{session: string, offset_s: number, rows: Row[]} | null}
+ * @returns {{session: string, offset_s: number, rows: Row[], marks: Moment[]} | null}
  */
 export function decodeTimeline(json) {
   if (json?.v !== 1 || typeof json.session !== "string") return null;
@@ -42,7 +43,13 @@ export function decodeTimeline(json) {
     state: states[json.state[i]] ?? "searching",
     top: scores(top[i], labels),
   }));
-  return { session: json.session, offset_s: isNumber(json.offset_s) ? json.offset_s : 0, rows };
+  return { session: json.session, offset_s: isNumber(json.offset_s) ? json.offset_s : 0, rows, marks: moments(json.marks) };
+}
+
+/** @param {unknown} marks @returns {Moment[]} */
+function moments(marks) {
+  const found = Array.isArray(marks) ? marks : [];
+  return found.filter((mark) => isNumber(mark?.time_s) && typeof mark.text === "string").map(({ time_s, text }) => ({ time_s, text }));
 }
 
 /** @param {unknown} flat label, percent, label, percent, ... @param {readonly string[]} labels @returns {Score[]} */

@@ -83,7 +83,14 @@ class Access:
 
     def admits(self, origin: str | None, hosts: list[str]) -> bool:
         """Tell whether a page of ``origin`` may connect: this server's own, a listed one, or no page at all."""
-        if origin is None or origin in self.origins:
+        return origin in self.origins or self.owns(origin, hosts)
+
+    def owns(self, origin: str | None, hosts: list[str]) -> bool:
+        """Tell whether this is this server's own page, or no page at all; only these may change anything here.
+
+        A browser names the origin of whatever posts, so that no other page can do it in its user's name.
+        """
+        if origin is None:
             return True
         host = origin.partition("://")[2]
         return [host] == hosts or self.knows(host)

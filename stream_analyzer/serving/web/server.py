@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.http11 import Response
 
-from stream_analyzer.errors import ConfigError, ProtocolError
+from stream_analyzer.errors import ConfigError, ProtocolError, StreamAnalyzerError
 from stream_analyzer.protocol.kinds import TYPES
 from stream_analyzer.protocol.subscription import parse_subscription, read_wish
 from stream_analyzer.serving.web.access import Access, Addresses
@@ -29,7 +29,7 @@ from stream_analyzer.system.address import is_loopback
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
     from websockets.asyncio.server import Server, ServerConnection
@@ -39,8 +39,12 @@ if TYPE_CHECKING:
     from stream_analyzer.serving.web.access import Verdict
     from stream_analyzer.serving.web.fanout import Fanout
 
+    Query = Mapping[str, str]
+    Route = Callable[[Query], Awaitable["Answer"]]
+
 logger = logging.getLogger(__name__)
 
+_MOST_FIELDS = 8  # of a query
 _FAREWELL_S = 3.0  # when the source has ended: time for who reads slowly to get the rest
 _STOP_S = 0.5  # when a user ends it
 _BESIDE_CLIENTS = 256  # connections: requests for pages, handshakes, clients that are leaving
@@ -104,17 +108,21 @@ class WebServer:
         *,
         serving: Serving,
         answers: Mapping[str, Callable[[str], Answer]],
+        routes: Mapping[tuple[str, str], Route] | None = None,
         types: Sequence[str] = TYPES,
         listen_to: Mapping[str, Callable[[int], None] | None] | None = None,
     ) -> None:
         """Serve the streams of ``fanouts``, by input, the page in ``folder``, and at the paths of ``answers`` these.
 
-        An answer is told the input that is asked for, if one is. A subscriber gets messages of ``types`` (to ask for
-        one whose model is not here is no mistake) of one input, the first unless it names another, and the page at this
-        machine itself may ask to ``listen_to`` a channel of it.
+        An answer is told the input that is asked for, if one is. ``routes`` are what takes time or more of a query, by
+        method and path; raising `StreamAnalyzerError` refuses a request. What changes anything is a POST, without a
+        body: a page of this server may ask for it, and who shows a token.
+
+        A subscriber gets messages of ``types`` (to ask for one whose model is not here is no mistake) of one input, the
+        first unless it names another, and the page at this machine itself may ask to ``listen_to`` a channel of it.
         """
         self._listen_to = listen_to or {}
-        self._fanouts, self._serving, self._answers = fanouts, serving, answers
+        self._fanouts, self._serving, self._answers, self._routes = fanouts, serving, answers, routes or {}
         self._types = tuple(dict.fromkeys((*types, *TYPES)))
         self._access = serving.access
         self._on_loopback = True
@@ -124,6 +132,8 @@ class WebServer:
             for path in sorted(folder.rglob("*"))
             if path.suffix in _TYPES
         }
+        pages = [path for path in self._files if path.endswith(".html")]
+        self._files |= {path.removesuffix(".html"): self._files[path] for path in pages}
         self._files["/"] = self._files["/index.html"]
 
     @asynccontextmanager
@@ -171,7 +181,7 @@ class WebServer:
             msg = f"can't serve on {host}:{port}: {reason}; choose another with --host and --port"
             raise ConfigError(msg) from error
 
-    def _respond(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def _respond(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer a page request; let a WebSocket handshake of someone who may have the stream go on."""
         hosts = request.headers.get_all("Host")
         origin = ", ".join(request.headers.get_all("Origin")) or None
@@ -189,28 +199,44 @@ class WebServer:
         elif path == "/ws":
             answer = self._refuse_stream(request, query, origin, hosts)
         else:
-            answer = self._answer(path, query, request)
+            answer = await self._answer(request, origin, hosts)
         if answer is None:
             return None
         response = _response(answer)
-        if path == "/" and (cookie := self._access.renewed_cookie(_cookies(request), secure=by_tls)):
-            response.headers["Set-Cookie"] = cookie
+        if answer.content_type == _TYPES[".html"]:  # a page: all lie in one folder, that of the cookie
+            cookie = self._access.renewed_cookie(_cookies(request), secure=by_tls)
+            response.headers.update({"Set-Cookie": cookie} if cookie else {})
         if origin is not None and origin in self._access.origins:
             response.headers.update({"Access-Control-Allow-Origin": origin, "Vary": "Origin"})
         return response
 
-    def _answer(self, path: str, query: str, request: Request) -> Answer:
+    async def _answer(self, request: Request, origin: str | None, hosts: list[str]) -> Answer:
         """Answer for a page or what is made on request; the page itself holds nothing of the sound."""
-        if path in self._files:
+        path, _, query = request.path.partition("?")
+        posted = request.method == "POST"
+        if path in self._files and not posted:
             return self._files[path]
-        if path not in self._answers:
+        route = self._routes.get((request.method, path))
+        if route is None and (posted or path not in self._answers):
             return _refusal(HTTPStatus.NOT_FOUND, "no such page")
-        if path not in _FOR_ANYONE and self._judge(request) != "good":
+        if refusal := self._refuse(request, origin if posted else None, hosts):
+            return refusal
+        try:
+            asked = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=_MOST_FIELDS))
+            if (name := asked.get("input", "")) and name not in self._fanouts:
+                msg = f"there is no such input; known are {', '.join(self._fanouts)}"
+                raise ProtocolError(msg)
+            return await route(asked) if route else self._answers[path](name)
+        except (StreamAnalyzerError, ValueError) as error:
+            return _refusal(HTTPStatus.BAD_REQUEST, str(error))
+
+    def _refuse(self, request: Request, origin: str | None, hosts: list[str]) -> Answer | None:
+        """Return why an answer is refused, or None; ``origin`` is that of the page which would change something."""
+        if not self._access.owns(origin, hosts):
+            return _refusal(HTTPStatus.FORBIDDEN, f"origin {origin} is not this server; its pages may look, not touch")
+        if request.path.partition("?")[0] not in _FOR_ANYONE and self._judge(request) != "good":
             return _refusal(HTTPStatus.UNAUTHORIZED, f"a token is needed; {_LOG_IN}, or send Authorization: Bearer")
-        asked = dict(parse_qsl(query)).get("input", "")
-        if asked and asked not in self._fanouts:
-            return _refusal(HTTPStatus.BAD_REQUEST, f"there is no such input; known are {', '.join(self._fanouts)}")
-        return self._answers[path](asked)
+        return None
 
     def _refuse_stream(self, request: Request, query: str, origin: str | None, hosts: list[str]) -> Answer | None:
         """Return why a handshake is refused, or None."""
