@@ -100,7 +100,7 @@ async def phase(source: Metronome | Piece, heads: Sequence[Head], beats_s: F32, 
             at = int(np.searchsorted(beats_s, now_s)) - 1
             if 0 <= at < len(beats_s) - 1:
                 period_s = float(beats_s[at + 1] - beats_s[at])
-                truth = (now_s - beats_s[at]) / period_s
+                truth = (now_s - float(beats_s[at])) / period_s
                 off_ms.append(1000.0 * period_s * ((peer.phase - truth + 0.5) % 1.0 - 0.5))
     peer.enabled = False
     if not off_ms:

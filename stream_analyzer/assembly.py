@@ -93,18 +93,25 @@ def choose_source(
                 channels=settings.channels or _DEFAULT_CHANNELS,
                 sample_format=settings.format,
             )
-        case url if is_url(url):
-            from stream_analyzer.sound.network.source import NetworkSource  # noqa: PLC0415
-
-            return NetworkSource(
-                url,
-                rate_hz=settings.rate,
-                channels=settings.channels,
-                listen_to=settings.channel,
-                patient=not attended,
-            )
+        case name if name == "phone" or is_url(name):
+            return _over_the_network(settings, attended=attended)
         case name:
             return FileSource(Path(name), speed=settings.speed, kind="file")
+
+
+def _over_the_network(settings: Settings, *, attended: bool) -> AudioSource:
+    from stream_analyzer.sound.network.source import NetworkSource  # noqa: PLC0415
+    from stream_analyzer.sound.phone import PhoneSource  # noqa: PLC0415
+
+    if settings.input == "phone":
+        return PhoneSource()
+    return NetworkSource(
+        settings.input,
+        rate_hz=settings.rate,
+        channels=settings.channels,
+        listen_to=settings.channel,
+        patient=not attended,
+    )
 
 
 def make_inputs(settings: Settings, *, attended: bool, note: Callable[[str], None]) -> list[Input]:

@@ -181,6 +181,7 @@ def _run(_options: argparse.Namespace, settings: Settings) -> int:
     def announce(url: str) -> None:
         link = login.link(url, serving.access, kept=not settings.token)
         _note(f"Stream Analyzer {__version__}: open {link} in a browser; Ctrl-C ends")
+        login.show_codes(url, serving.access, phone=settings.input == "phone")
 
     async def serve() -> None:
         asyncio.get_running_loop().set_default_executor(DaemonThreads())

@@ -21,6 +21,7 @@ from stream_analyzer.serving.monitor import Watch
 from stream_analyzer.serving.web.fanout import Fanout
 from stream_analyzer.sets.recorder import Recorder
 from stream_analyzer.sets.writing import Opening
+from stream_analyzer.sound.phone import PhoneSource
 from stream_analyzer.sound.queue import BlockQueue, SourceChanged, SourceLost, TitleChanged
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from stream_analyzer.serving.clocks.midi import MidiSink
     from stream_analyzer.serving.mqtt.sink import MqttSink
     from stream_analyzer.serving.osc import OscSink
+    from stream_analyzer.serving.web.microphone import Hearing
     from stream_analyzer.sets.log import SetLog
     from stream_analyzer.sound.queue import Item
     from stream_analyzer.sound.source import AudioSource, SourceInfo
@@ -99,6 +101,11 @@ class Listening:
     def mark(self, text: str) -> Mark:
         """Mark the present moment."""
         return self._publisher.mark(text)
+
+    @property
+    def hearing(self) -> Hearing | None:
+        """What hears a phone, if this input does."""
+        return self._input.source if isinstance(self._input.source, PhoneSource) else None
 
     async def run(self, worker: Executor) -> None:
         """Analyse what the source delivers, in ``worker``, until it ends; raise the error that ended it, if one did."""

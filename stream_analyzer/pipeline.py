@@ -70,6 +70,7 @@ async def run(
             routes={("POST", "/marks"): partial(marked, {one.name: one for one in all_})},
             types=list(dict.fromkeys(kind for one in all_ for kind in one.hello.types)),
             listen_to={one.name: one.listen_to for one in all_},
+            hearing=next((one.hearing for one in all_ if one.hearing), None),
         )
         if reloading:
             reloading.begin(all_, monitor)

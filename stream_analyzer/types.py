@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # a subscriber reads these types without numpy
     U8 = npt.NDArray[np.uint8]
 
 State = Literal["starting", "warming", "live", "cancelling", "silent", "steady", "degraded", "device_lost", "ended"]
-SourceKind = Literal["device", "file", "demo", "stdin", "stream"]
+SourceKind = Literal["device", "file", "demo", "stdin", "stream", "phone"]
 Silence = Literal["none", "quiet", "zeros", "elsewhere"]
 BrokerState = Literal["none", "down", "up", "refused", "clash"]
 LogState = Literal["off", "kept", "stuck"]

@@ -24,6 +24,7 @@ USERS = {
     "aiomqtt": "stream_analyzer.serving.mqtt",
     "pythonosc": "stream_analyzer.serving.osc",
     "prometheus_client": "stream_analyzer.serving.monitor",
+    "segno": "stream_analyzer.system.qr",
     "mido": "stream_analyzer.serving.clocks.midi",
     "aalink": "stream_analyzer.serving.clocks.link",
     "av": "stream_analyzer.sound.media.pyav",

@@ -44,7 +44,7 @@ class Settings:
     input: str = _setting(
         "auto",
         values.source,
-        "device, any (a device, else the demo), demo, a sound file, a URL, or - for PCM or a file on standard input; "
+        "device, any (a device, else the demo), demo, phone, a file, a URL, or - for PCM or a file on standard input; "
         "several at once by NAME=SOURCE[#CHANNELS], given again for each",
     )
     device: str = _setting(

@@ -7,7 +7,6 @@ import secrets
 import stat
 import sys
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
 from stream_analyzer.errors import ConfigError
 from stream_analyzer.serving.web.access import Access
@@ -17,6 +16,7 @@ from stream_analyzer.serving.web.server import Serving
 from stream_analyzer.settings.config import state_folder
 from stream_analyzer.settings.readers import ENV_PREFIX
 from stream_analyzer.system.address import is_loopback
+from stream_analyzer.system.qr import draw
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,8 +45,17 @@ def link(url: str, access: Access, *, kept: bool) -> str:
     if not access.token:
         return url
     if sys.stderr.isatty():
-        return f"{url}login?{urlencode({'token': access.token})}"
+        return url + access.login_path
     return f"{url}login?token=TOKEN (TOKEN is {f'in {token_file()}' if kept else 'the one that is set'})"
+
+
+def show_codes(url: str, access: Access, *, phone: bool) -> None:
+    """Draw on a terminal what a phone scans: the login link, and where a phone is the input the link to be heard."""
+    if not sys.stderr.isatty() or not access.token:
+        return
+    for what, path in (("look", access.login_path), *([("be heard", access.phone_path)] if phone else [])):
+        print(f"To {what}, with a phone: {url}{path}", file=sys.stderr)  # noqa: T201
+        draw(url + path, sys.stderr)
 
 
 def token_file() -> Path:

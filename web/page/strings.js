@@ -102,7 +102,7 @@ export const VERDICTS = {
 };
 
 /** @type {Record<string, string>} */
-const SOURCES = { demo: "Demo set", file: "File", device: "Sound device", stdin: "Standard input", stream: "Stream" };
+const SOURCES = { demo: "Demo set", file: "File", device: "Sound device", stdin: "Standard input", stream: "Stream", phone: "Phone" };
 
 /** Ratios of another tempo to the shown one, and their names. @type {readonly (readonly [number, string])[]} */
 const RELATIONS = [

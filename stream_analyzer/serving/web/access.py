@@ -13,12 +13,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Literal
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from stream_analyzer.system.address import without_port
 
 COOKIE = "stream_analyzer"
 COOKIE_DAYS = 400  # as long as browsers allow
+_KEY_DIGITS = 32
 _OVERDRAFT = 16  # connections beyond the limit that are told so; more are cut off
 
 Verdict = Literal["good", "wrong", "none"]
@@ -56,12 +57,28 @@ class Access:
 
     def judge_message(self, message: str | bytes) -> bool:
         """Tell whether a client's first message is ``{"token": TOKEN}``."""
-        try:
-            said = json.loads(message)
-        except (ValueError, RecursionError):
-            return False
-        token = said.get("token") if isinstance(said, dict) else None
-        return isinstance(token, str) and self.fits(token)
+        token = _said(message, "token")
+        return token is not None and self.fits(token)
+
+    @property
+    def phone_key(self) -> str:
+        """What a phone shows that may be heard: who may look may not speak, so it is made from the token."""
+        return hmac.new(self.token.encode(), b"phone", hashlib.sha256).hexdigest()[:_KEY_DIGITS] if self.token else ""
+
+    @property
+    def login_path(self) -> str:
+        """What follows the server's address in the link that logs in."""
+        return f"login?{urlencode({'token': self.token})}" if self.token else ""
+
+    @property
+    def phone_path(self) -> str:
+        """What follows it in the link that makes a phone the microphone; no server and no log gets the key to see."""
+        return f"mic#{self.phone_key}" if self.token else "mic"
+
+    def judge_phone(self, message: str | bytes) -> bool:
+        """Tell whether a phone's first message is ``{"key": KEY}``."""
+        key = _said(message, "key")
+        return bool(self.token) and key is not None and _same(key, self.phone_key)
 
     def judge_login(self, query: str) -> bool:
         """Tell whether the query of a login link holds the token."""
@@ -130,6 +147,15 @@ class Addresses:
         counts[address] -= 1
         if not counts[address]:
             del counts[address]
+
+
+def _said(message: str | bytes, name: str) -> str | None:
+    try:
+        said = json.loads(message)
+    except (ValueError, RecursionError):
+        return None
+    value = said.get(name) if isinstance(said, dict) else None
+    return value if isinstance(value, str) else None
 
 
 def _same(one: str, other: str) -> bool:

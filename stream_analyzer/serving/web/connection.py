@@ -11,7 +11,7 @@ from websockets.frames import CloseCode
 from websockets.protocol import State
 
 from stream_analyzer.errors import ConfigError
-from stream_analyzer.system.address import plain_address
+from stream_analyzer.system.address import is_loopback, plain_address
 
 if TYPE_CHECKING:
     import asyncio
@@ -57,6 +57,7 @@ class GuardedConnection(ServerConnection):
         self.place: Place = "in"
         self._head = 0
         self._window_s, self._bytes, self._frames = 0.0, 0, 0
+        self._most_bytes, self._most_frames = _WINDOW_BYTES, _WINDOW_FRAMES
         self._cutting: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -79,6 +80,15 @@ class GuardedConnection(ServerConnection):
             self._addresses.leave(self._address, self.place)
             self._enter(self._proxies.client(self._peer, headers.get_all))
         return self._proxies.by_tls(self._peer, headers.get_all)
+
+    def allow(self, size: int, frames: int) -> None:
+        """Let so many bytes and frames come in a second."""
+        self._most_bytes, self._most_frames = size, frames
+
+    @property
+    def is_from_here(self) -> bool:
+        """Whether it comes from this machine itself, and from no proxy."""
+        return is_loopback(self._peer) and self._address == self._peer
 
     def _enter(self, address: str) -> None:
         self._address, self.place = address, self._addresses.enter(address)
@@ -113,7 +123,7 @@ class GuardedConnection(ServerConnection):
         if now_s - self._window_s > _WINDOW_S:
             self._window_s, self._bytes, self._frames = now_s, 0, 0
         self._bytes += size
-        return self._bytes > _WINDOW_BYTES or self._frames > _WINDOW_FRAMES
+        return self._bytes > self._most_bytes or self._frames > self._most_frames
 
     async def _cut(self) -> None:
         await self.close(CloseCode.POLICY_VIOLATION, "too many messages")

@@ -24,7 +24,10 @@ from stream_analyzer.protocol.subscription import parse_subscription, read_wish
 from stream_analyzer.serving.web.access import Access, Addresses
 from stream_analyzer.serving.web.connection import MAX_MESSAGE, GuardedConnection, allow_files
 from stream_analyzer.serving.web.fanout import DEFLATE
+from stream_analyzer.serving.web.microphone import PATH as SOUND
+from stream_analyzer.serving.web.microphone import Hearing, hear
 from stream_analyzer.serving.web.proxies import Proxies
+from stream_analyzer.system import qr
 from stream_analyzer.system.address import is_loopback
 
 if TYPE_CHECKING:
@@ -70,6 +73,14 @@ _PAGE_PARAMETERS = ("view", "ratio", "target", "input")  # of the page's address
 _LOG_IN = "open the login link that the analyzer gave at its start"
 
 
+_CODES: dict[str, Callable[[Access], str]] = {  # what follows the address
+    "/qr/login.svg": lambda access: access.login_path,
+    "/qr/mic.svg": lambda access: access.phone_path,
+    "/qr/view.svg": lambda _: "",
+}
+_OPEN_CODES = ("/qr/view.svg",)  # holds no secret
+
+
 @dataclass(frozen=True, slots=True)
 class Serving:
     """Where to serve, and for whom; ``tls`` makes it https and wss.
@@ -111,6 +122,7 @@ class WebServer:
         routes: Mapping[tuple[str, str], Route] | None = None,
         types: Sequence[str] = TYPES,
         listen_to: Mapping[str, Callable[[int], None] | None] | None = None,
+        hearing: Hearing | None = None,
     ) -> None:
         """Serve the streams of ``fanouts``, by input, the page in ``folder``, and at the paths of ``answers`` these.
 
@@ -119,8 +131,10 @@ class WebServer:
         body: a page of this server may ask for it, and who shows a token.
 
         A subscriber gets messages of ``types`` (to ask for one whose model is not here is no mistake) of one input, the
-        first unless it names another, and the page at this machine itself may ask to ``listen_to`` a channel of it.
+        first unless it names another, and the page at this machine itself may ask to ``listen_to`` a channel of it. A
+        phone's microphone goes to ``hearing``.
         """
+        self._hearing, self._url = hearing, ""
         self._listen_to = listen_to or {}
         self._fanouts, self._serving, self._answers, self._routes = fanouts, serving, answers, routes or {}
         self._types = tuple(dict.fromkeys((*types, *TYPES)))
@@ -146,7 +160,8 @@ class WebServer:
         shown, scheme = _reachable(address), "https" if self._serving.tls else "http"
         limit_s = _STOP_S
         try:
-            yield f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{bound_port}/"
+            self._url = f"{scheme}://{f'[{shown}]' if ':' in shown else shown}:{bound_port}/"
+            yield self._url
             limit_s = _FAREWELL_S
         finally:
             server.close(code=CloseCode.GOING_AWAY, reason="the source has ended")
@@ -198,6 +213,10 @@ class WebServer:
             return self._log_in(query, by_tls=by_tls)
         elif path == "/ws":
             answer = self._refuse_stream(request, query, origin, hosts)
+        elif path == SOUND:
+            answer = self._refuse_origin(origin, hosts)
+        elif path in _CODES:
+            answer = self._code(path, request, at_home=guarded.is_from_here)
         else:
             answer = await self._answer(request, origin, hosts)
         if answer is None:
@@ -240,8 +259,8 @@ class WebServer:
 
     def _refuse_stream(self, request: Request, query: str, origin: str | None, hosts: list[str]) -> Answer | None:
         """Return why a handshake is refused, or None."""
-        if not self._access.admits(origin, hosts):
-            return _refusal(HTTPStatus.FORBIDDEN, f"origin {origin} is neither this server nor one of its origins")
+        if refusal := self._refuse_origin(origin, hosts):
+            return refusal
         if self._judge(request) == "wrong":
             return _refusal(HTTPStatus.UNAUTHORIZED, "wrong token")
         try:
@@ -249,6 +268,19 @@ class WebServer:
         except ProtocolError as error:
             return _refusal(HTTPStatus.BAD_REQUEST, str(error))
         return None
+
+    def _refuse_origin(self, origin: str | None, hosts: list[str]) -> Answer | None:
+        if self._access.admits(origin, hosts):
+            return None
+        return _refusal(HTTPStatus.FORBIDDEN, f"origin {origin} is neither this server nor one of its origins")
+
+    def _code(self, path: str, request: Request, *, at_home: bool) -> Answer:
+        """Return a link as a QR code; one that holds a secret for this machine itself alone, and who is logged in."""
+        if self._on_loopback:
+            return _refusal(HTTPStatus.NOT_FOUND, "no phone can reach this machine's own address; serve on another")
+        if path not in _OPEN_CODES and not (at_home and self._judge(request) == "good"):
+            return _refusal(HTTPStatus.FORBIDDEN, "for who is logged in on the analyzer's own machine")
+        return Answer(qr.svg(self._url + _CODES[path](self._access)), _TYPES[".svg"])
 
     def _log_in(self, query: str, *, by_tls: bool) -> Response:
         """Give who follows the login link a cookie, and a page whose address holds no token."""
@@ -273,6 +305,9 @@ class WebServer:
 
     async def _stream(self, connection: ServerConnection) -> None:
         """Let one client have the stream until it leaves. What it says then is read and ignored, but for a wish."""
+        if connection.request and connection.request.path.partition("?")[0] == SOUND:
+            await hear(connection, self._hearing, self._access, limit_s=self._serving.token_limit_s)
+            return
         try:
             query = connection.request.path.partition("?")[2] if connection.request else ""
             wanted = self._subscription(query)
