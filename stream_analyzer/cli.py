@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from stream_analyzer import __version__, sets_command
+from stream_analyzer import __version__, sets_command, tags
 from stream_analyzer.assembly import load_all_heads, load_heads, make_inputs, set_log
 from stream_analyzer.errors import AudioError, BrokenOff, ConfigError, StreamAnalyzerError
 from stream_analyzer.settings.config import PCM_FORMATS, SETTINGS, Settings, is_secret, load_settings, setting_help
@@ -84,6 +84,11 @@ def _parser() -> argparse.ArgumentParser:
     analyze = commands.add_parser("analyze", help="analyse whole files", description="Analyse whole sound files.")
     analyze.add_argument("files", nargs="+", metavar="FILE", help="a sound file, or the URL of a recording")
     analyze.add_argument("--timeline", action="store_true", help="with --json: every update too")
+    analyze.add_argument(
+        "--write-tags", metavar="NAMES", help="show what bpm, key, genre would become in the file's tags"
+    )
+    analyze.add_argument("--yes", action="store_true", help="with --write-tags: write them")
+    analyze.add_argument("--overwrite", action="store_true", help="with --write-tags: in place of what is there, too")
     _add_settings(analyze, "channel", "tempo_range", "json")
     analyze.set_defaults(command=_analyze)
 
@@ -245,11 +250,14 @@ def _subscribe(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _analyze(options: argparse.Namespace, settings: Settings) -> int:
+    names = tags.read_names(options.write_tags) if options.write_tags is not None else ()
     heads = load_heads(settings)
     failures = 0
     for name in _expanded(options.files):
         try:
             result = _analyze_file(name, heads, settings, timeline=options.timeline)
+            if names:
+                result["tags"] = _tag(name, result, names, options)
         except AudioError as error:
             _note(f"stream-analyzer: {error}")
             failures += 1
@@ -259,6 +267,18 @@ def _analyze(options: argparse.Namespace, settings: Settings) -> int:
             failures += 1
         _write_line(json.dumps(result, ensure_ascii=False) if settings.json else _describe(result))
     return 1 if failures else 0
+
+
+def _tag(name: str, result: dict[str, Any], names: Sequence[str], options: argparse.Namespace) -> dict[str, Any]:
+    """Write what is due into the tags of a file, if that is wanted; return old and new of each."""
+    changes = tags.propose(Path(name), result, names)
+    due = [change for change in changes if change.is_due(overwrite=options.overwrite)]
+    if options.yes and due and "broken" not in result:
+        tags.write(Path(name), due)
+    return {
+        one.name: {"tag": one.tag, "old": one.old, "new": one.new, "written": options.yes and one in due}
+        for one in changes
+    }
 
 
 def _expanded(patterns: list[str]) -> Iterator[str]:
@@ -312,6 +332,7 @@ def _describe(result: dict[str, Any]) -> str:
             f"music {result['music']:.0%}",
             *([f"{result['key']['label']} ({result['key']['camelot']})"] if result["key"] else []),
             *_describe_loudness(result["loudness"]),
+            *[_describe_tag(tag) for tag in result.get("tags", {}).values()],
         )
     )
 
@@ -321,6 +342,15 @@ def _describe_loudness(loudness: dict[str, Any] | None) -> list[str]:
     if not loudness or loudness["integrated_lufs"] is None:
         return []
     return [f"{loudness['integrated_lufs']:.1f} LUFS", f"peak {loudness['true_peak_dbtp']:.1f} dBTP"]
+
+
+def _describe_tag(tag: dict[str, Any]) -> str:
+    """Return what becomes of a tag: `TBPM: - -> 128 (written)`."""
+    if not tag["new"]:
+        return f"{tag['tag']}: {tag['old'] or '-'} (nothing sure)"
+    if tag["old"] == tag["new"]:
+        return f"{tag['tag']}: {tag['old']}"
+    return f"{tag['tag']}: {tag['old'] or '-'} -> {tag['new']}{' (written)' * tag['written']}"
 
 
 def _describe_tempo(tempo: dict[str, Any]) -> str:

@@ -30,6 +30,7 @@ USERS = {
     "av": "stream_analyzer.sound.media.pyav",
     "pyebur128": "stream_analyzer.analysis.loudness",
     "matplotlib": "stream_analyzer.sets.report",
+    "mutagen": "stream_analyzer.tags",
 }
 NEVER = {"tensorflow", "tf_keras", "keras", "librosa", "scipy", "training"}
 
