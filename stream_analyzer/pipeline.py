@@ -20,6 +20,7 @@ from stream_analyzer.serving.hub import Complete
 from stream_analyzer.serving.monitor import Monitor
 from stream_analyzer.serving.web.changes import marked
 from stream_analyzer.serving.web.server import Answer, WebServer
+from stream_analyzer.serving.web.sets import set_routes
 from stream_analyzer.system.resources import resource_folder
 from stream_analyzer.system.threads import in_daemon_thread
 
@@ -67,7 +68,10 @@ async def run(
             resource_folder("web"),
             serving=serving,
             answers=_answers(all_, monitor),
-            routes={("POST", "/marks"): partial(marked, {one.name: one for one in all_})},
+            routes={
+                ("POST", "/marks"): partial(marked, {one.name: one for one in all_}),
+                **(set_routes(log.path) if log else {}),
+            },
             types=list(dict.fromkeys(kind for one in all_ for kind in one.hello.types)),
             listen_to={one.name: one.listen_to for one in all_},
             hearing=next((one.hearing for one in all_ if one.hearing), None),

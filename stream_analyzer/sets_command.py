@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -14,11 +13,12 @@ from stream_analyzer.assembly import log_file
 from stream_analyzer.client.marking import set_mark
 from stream_analyzer.errors import ConfigError, LogError
 from stream_analyzer.sets import export, reading, writing
-from stream_analyzer.sets.database import give_back, open_for_reading, open_for_writing, transaction
+from stream_analyzer.sets.database import give_back, open_for_reading, open_for_writing, told, transaction
 from stream_analyzer.sets.export import clock
 
 if TYPE_CHECKING:
     import argparse
+    import sqlite3
     from collections.abc import Callable, Iterator
 
     from stream_analyzer.sets.reading import Night, SetRow
@@ -67,7 +67,7 @@ def mark(options: argparse.Namespace, settings: Settings, note: Say) -> int:
         raise LogError(msg)
     title, artist = (given if given is not None else kept for given, kept in (
         (options.title, part.title), (options.artist, part.artist)))  # fmt: skip
-    with _told(path), closing(open_for_writing(path)) as connection, transaction(connection):
+    with told(path), closing(open_for_writing(path)) as connection, transaction(connection):
         writing.name_part(connection, night.about.id, part.start_s, title=title, artist=artist)
     return 0
 
@@ -107,22 +107,12 @@ def _one(which: list[str]) -> str:
 
 @contextmanager
 def _night(path: Path, which: str) -> Iterator[tuple[sqlite3.Connection, Night]]:
-    with closing(open_for_reading(path)) as connection, _told(path):
+    with closing(open_for_reading(path)) as connection, told(path):
         yield connection, reading.read_night(connection, which)
 
 
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Turn what SQLite complains about into one line."""
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        msg = f"the set log {path}: {getattr(error, 'strerror', None) or error}; is the disk full, or the file damaged?"
-        raise LogError(msg) from error
-
-
 def _list(path: Path, search: str, settings: Settings, say: Say) -> None:
-    with closing(open_for_reading(path)) as connection, _told(path):
+    with closing(open_for_reading(path)) as connection, told(path):
         found = reading.list_sets(connection, search=search)
     for one in found:
         say(json.dumps(_as_json(one), ensure_ascii=False) if settings.json else _line(one))
@@ -187,9 +177,9 @@ def _delete(path: Path, which: list[str], note: Say) -> None:
     if not which:
         msg = "which sets? their numbers are in: stream-analyzer sets list"
         raise ConfigError(msg)
-    with _told(path), closing(open_for_reading(path)) as connection:
+    with told(path), closing(open_for_reading(path)) as connection:
         found = [reading.read_night(connection, one).about for one in which]
-    with _told(path), closing(open_for_writing(path)) as connection:
+    with told(path), closing(open_for_writing(path)) as connection:
         with transaction(connection):
             for one in found:
                 writing.delete_set(connection, one.id)

@@ -131,6 +131,16 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Turn what SQLite complains about into one line: `LogError`."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        msg = f"the set log {path}: {getattr(error, 'strerror', None) or error}; is the disk full, or the file damaged?"
+        raise LogError(msg) from error
+
+
 def give_back(connection: sqlite3.Connection) -> None:
     """Give pages that are free back to the file system; some, so that it takes no longer than a write."""
     connection.executescript("PRAGMA incremental_vacuum(5000)")  # `execute` would give back a single one

@@ -203,7 +203,7 @@ def test_stage_shows_tempo_and_genre_alone(page: Page) -> None:
 @pytest.mark.usefixtures("set_page")
 def test_the_keyboard_reaches_everything(page: Page) -> None:
     order = []
-    for _ in range(13):
+    for _ in range(14):
         press(page, "Tab")
         order.append(focused(page).split(" ")[0].split("\u00a0")[0])
     assert order == [
@@ -218,6 +218,7 @@ def test_the_keyboard_reaches_everything(page: Page) -> None:
         "30",
         "All",
         "set-plot",
+        "Past",
         "details-open",
         order[-1],
     ]

@@ -23,10 +23,11 @@ export class SetSoFar {
   #context = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d"));
   #cursor = byId("set-cursor");
   /** @type {HTMLElement[]} */ #zooms = [];
+  #zooms_s;
   /** @type {readonly Row[]} */ #rows = [];
   /** @type {Transition[]} */ #turns = [];
   /** @type {"dark" | "light"} */ #scheme = "dark";
-  #zoom_s = ZOOMS_S[0];
+  #zoom_s;
   /** @type {readonly Moment[]} */ #moments = [];
   #offset_s = 0;
   #view = { from_s: 0, to_s: 60 };
@@ -35,8 +36,11 @@ export class SetSoFar {
   #height = 0;
   #inks = { ink: "", mute: "", rule: "", light: "", font: "" };
 
-  constructor() {
-    this.#zooms = ZOOMS_S.map((zoom_s) => {
+  /** @param {readonly number[]} zooms_s stretches that can be chosen, in seconds, the first to begin with; 0 is all */
+  constructor(zooms_s = ZOOMS_S) {
+    this.#zoom_s = zooms_s[0];
+    this.#zooms_s = zooms_s;
+    this.#zooms = zooms_s.map((zoom_s) => {
       const button = document.createElement("button");
       button.type = "button";
       button.textContent = strings.zoom(zoom_s);
@@ -91,7 +95,7 @@ export class SetSoFar {
   /** @param {number} zoom_s */
   #zoomTo(zoom_s) {
     this.#zoom_s = zoom_s;
-    this.#zooms.forEach((button, i) => button.setAttribute("aria-pressed", String(ZOOMS_S[i] === zoom_s)));
+    this.#zooms.forEach((button, i) => button.setAttribute("aria-pressed", String(this.#zooms_s[i] === zoom_s)));
     this.#draw();
     this.#read(null);
   }

@@ -47,6 +47,7 @@ export const PAGE = {
   viewers: "Viewers",
   models: "Models",
   session: "session",
+  sets: "Past sets",
   explain: "What the numbers mean",
   close: "Close",
 };
