@@ -18,7 +18,7 @@ from stream_analyzer.errors import AudioError
 from stream_analyzer.listening import Listening
 from stream_analyzer.serving.hub import Complete
 from stream_analyzer.serving.monitor import Monitor
-from stream_analyzer.serving.web.changes import marked
+from stream_analyzer.serving.web.changes import marked, reloaded
 from stream_analyzer.serving.web.server import Answer, WebServer
 from stream_analyzer.serving.web.sets import set_routes
 from stream_analyzer.system.resources import resource_folder
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from stream_analyzer.listening import Input
     from stream_analyzer.reloading import Reloading
-    from stream_analyzer.serving.web.server import Serving
+    from stream_analyzer.serving.web.server import Route, Serving
     from stream_analyzer.sets.log import SetLog
 
 logger = logging.getLogger(__name__)
@@ -68,10 +68,7 @@ async def run(
             resource_folder("web"),
             serving=serving,
             answers=_answers(all_, monitor),
-            routes={
-                ("POST", "/marks"): partial(marked, {one.name: one for one in all_}),
-                **(set_routes(log.path) if log else {}),
-            },
+            routes=_routes(all_, reloading, log),
             types=list(dict.fromkeys(kind for one in all_ for kind in one.hello.types)),
             listen_to={one.name: one.listen_to for one in all_},
             hearing=next((one.hearing for one in all_ if one.hearing), None),
@@ -111,6 +108,14 @@ def _answers(all_: Sequence[Listening], monitor: Monitor) -> dict[str, Callable[
         "/health": monitor.health,
         "/ready": monitor.ready,
     }
+
+
+def _routes(all_: Sequence[Listening], reloading: Reloading | None, log: SetLog | None) -> dict[tuple[str, str], Route]:
+    """Return what takes time or changes anything, by method and path."""
+    routes: dict[tuple[str, str], Route] = {("POST", "/marks"): partial(marked, {one.name: one for one in all_})}
+    if reloading:
+        routes["POST", "/models/reload"] = partial(reloaded, reloading)
+    return routes | (set_routes(log.path) if log else {})
 
 
 def _box_of_all(all_: Sequence[Listening], stack: AsyncExitStack) -> Complete:

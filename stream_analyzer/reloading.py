@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from stream_analyzer.analysis.head import Head
+    from stream_analyzer.analysis.manifest import ModelManifest
     from stream_analyzer.listening import Listening
     from stream_analyzer.serving.monitor import Monitor
 
@@ -27,7 +28,7 @@ class Reloading:
         self._load = load
         self._all: Sequence[Listening] = ()
         self._monitor: Monitor | None = None
-        self._one_at_a_time = asyncio.Lock()
+        self._under_way = False
         self._asked: set[asyncio.Task[None]] = set()
 
     def begin(self, all_: Sequence[Listening], monitor: Monitor) -> None:
@@ -43,24 +44,34 @@ class Reloading:
     async def reload(self) -> list[str]:
         """Switch all inputs to the models that the folder holds now, or none of them; return what they are.
 
+        Where it holds what it held, nothing is switched: whoever may ask can't make them begin anew again and again.
+
         Raises
         ------
         ModelError
-            The folder is no good; the models before go on.
+            The folder is no good, and the models before go on; or another reload is under way.
         """
-        async with self._one_at_a_time:
+        if self._under_way:
+            msg = "the models are being read already; ask again when that is done"
+            raise ModelError(msg)
+        self._under_way = True
+        try:
             found = await in_daemon_thread(self._load, name="load models")
+        finally:
+            self._under_way = False
+        for one in self._all:
+            _hold_kinds(one.heads, found[one.name])
+        told = [f"{model.name} {model.version}" for model in _manifests(next(iter(found.values())))]
+        if any(_manifests(one.heads) != _manifests(found[one.name]) for one in self._all):
             for one in self._all:
-                _hold_kinds(one.heads, found[one.name])
-            for one in self._all:
-                heads = _with_those_that_stay(one.heads, found[one.name])
-                if self._monitor:
-                    self._monitor.time(one.name, [head for head in heads if head not in one.heads])
-                one.switch(heads)
-        first = next(iter(found.values()))
-        told = [f"{head.model.manifest.name} {head.model.manifest.version}" for head in first if head.model]
-        logger.warning("models were read again: %s", ", ".join(told))
+                self._switch(one, _with_those_that_stay(one.heads, found[one.name]))
+            logger.warning("models were read again: %s", ", ".join(told))
         return told
+
+    def _switch(self, one: Listening, heads: Sequence[Head]) -> None:
+        if self._monitor:
+            self._monitor.time(one.name, [head for head in heads if head not in one.heads])
+        one.switch(heads)
 
     async def _try(self) -> None:
         try:
@@ -76,6 +87,10 @@ def _hold_kinds(before: Sequence[Head], after: Sequence[Head]) -> None:
         change = ", ".join([*(f"{name} is missing" for name in were - are), *(f"{name} is new" for name in are - were)])
         msg = f"the models folder leads to other kinds of messages than at the start ({change}); start again for that"
         raise ModelError(msg)
+
+
+def _manifests(heads: Sequence[Head]) -> list[ModelManifest]:
+    return [head.model.manifest for head in heads if head.model]
 
 
 def _with_those_that_stay(before: Sequence[Head], after: Sequence[Head]) -> list[Head]:

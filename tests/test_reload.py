@@ -6,7 +6,12 @@ import asyncio
 import json
 import shutil
 import signal
+from dataclasses import replace
+from http import HTTPStatus
+from itertools import count
 from typing import TYPE_CHECKING
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
@@ -44,6 +49,13 @@ def rename(models: Path, version: str) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"version": version}))
 
 
+def fakes_of_version(number: int) -> list[Head]:
+    heads = make_fakes()
+    for head in heads:
+        head.model.manifest = replace(head.model.manifest, version=str(number))
+    return heads
+
+
 def fakes_and_loudness() -> list[Head]:
     heads = [head for head in load_heads(resource_folder("models")) if head.event is Loudness]
     return [*make_fakes(), *heads]
@@ -67,7 +79,8 @@ def test_the_analyzer_goes_on_between_two_steps_as_if_nothing_had_happened() -> 
 
 
 async def test_no_step_is_lost_or_doubled_and_hello_comes_again() -> None:
-    reloading = Reloading(lambda: {"main": make_fakes()})
+    versions = count(1)
+    reloading = Reloading(lambda: {"main": fakes_of_version(next(versions))})
     inputs = [Input("main", Metronome(), make_fakes())]
     async with running_all(inputs, reloading=reloading) as address, Client.at(address) as client:
         at = await client.until(lambda message: message["type"] == "level")
@@ -107,6 +120,42 @@ async def test_a_folder_that_is_no_good_is_refused_and_the_old_one_goes_on(model
             await reloading.reload()
         await client.until(lambda message: message["type"] == "level", start=at)
         assert [message["type"] for message in client.messages].count("hello") == 1
+
+
+async def test_a_post_reads_them_again_and_says_what_is_wrong(models: Path) -> None:
+    settings = load_settings({"models": str(models)}, environment={})
+    reloading = Reloading(lambda: load_all_heads(settings))
+    inputs = [Input("main", Metronome(), load_all_heads(settings)["main"])]
+    async with running_all(inputs, reloading=reloading) as address, Client.at(address) as client:
+        rename(models, "9.9.9")
+        status, said = await post(f"http://{address}/models/reload")
+        assert status == HTTPStatus.OK
+        assert any(model.endswith(" 9.9.9") for model in json.loads(said)["models"])
+        await client.until(lambda m: m["type"] == "hello" and "9.9.9" in json.dumps(m["data"]["models"]))
+        status, again = await post(f"http://{address}/models/reload")
+        assert (status, again) == (HTTPStatus.OK, said), "what has not changed is not switched"
+        at = await client.until(lambda m: m["type"] == "level", start=len(client.messages))
+        assert [m["type"] for m in client.messages[:at]].count("hello") == 2
+        status, said = await post(f"http://{address}/models/reload?folder=/etc")
+        assert (status, "folder of the settings" in said) == (HTTPStatus.BAD_REQUEST, True)
+        (models / "genre" / "golden.npz").write_bytes(b"no")
+        status, said = await post(f"http://{address}/models/reload")
+        assert (status, "golden.npz" in said) == (HTTPStatus.BAD_REQUEST, True)
+        assert len(said.strip().splitlines()) == 1
+        status, said = await post(f"http://{address}/models/reload", Origin="https://elsewhere.example")
+        assert (status, "may look, not touch" in said) == (HTTPStatus.FORBIDDEN, True)
+
+
+async def post(url: str, **headers: str) -> tuple[int, str]:
+    def ask() -> tuple[int, str]:
+        try:
+            with urlopen(Request(url, method="POST", headers=headers), timeout=20) as answer:  # noqa: S310 - our own
+                return answer.status, answer.read().decode()
+        except HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    return await asyncio.to_thread(ask)
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows knows no SIGHUP")

@@ -1,7 +1,8 @@
-"""What the page and programs may change by POST: marks, and names of parts. All is in the query, there is no body."""
+"""What the page and programs may change by POST: marks, names of parts, models. All is in the query, without a body."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Protocol
 
@@ -30,6 +31,21 @@ async def marked(markers: Mapping[str, Marker], query: Mapping[str, str]) -> Ans
     marker = markers.get(query.get("input", "")) or next(iter(markers.values()))
     mark = marker.mark(text_of(query, "text"))
     return as_json({"time_s": round(mark.time_s, 3), **event_data(mark)})
+
+
+class Reloader(Protocol):
+    """Who can read the models again."""
+
+    async def reload(self) -> list[str]:
+        """Read them, and return what they are."""
+
+
+async def reloaded(reloader: Reloader, query: Mapping[str, str]) -> Answer:
+    """Read the models folder of the settings again; answers with the models that judge from here on."""
+    if query:  # no folder: a path from the network would be a way to read this machine's files
+        msg = "the models are read from the folder of the settings; leave the parameters out"
+        raise ProtocolError(msg)
+    return as_json({"models": await asyncio.shield(reloader.reload())})  # though who asks may be gone by then
 
 
 def known(query: Mapping[str, str], *names: str) -> None:
