@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stream_analyzer.assembly import log_file
-from stream_analyzer.client.marking import set_mark
 from stream_analyzer.errors import ConfigError, LogError
 from stream_analyzer.sets import export, reading, writing
 from stream_analyzer.sets.database import give_back, open_for_reading, open_for_writing, told, transaction
@@ -53,6 +52,8 @@ def add_mark_arguments(parser: argparse.ArgumentParser) -> None:
 
 def mark(options: argparse.Namespace, settings: Settings, note: Say) -> int:
     """Set a mark, or name a part."""
+    from stream_analyzer.client.marking import set_mark  # noqa: PLC0415 - loads what speaks with the network
+
     if options.title is None and options.artist is None:
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         url = options.url or f"http://{host}:{settings.port}"

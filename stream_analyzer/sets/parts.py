@@ -10,6 +10,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from stream_analyzer.analysis.key.names import camelot_of
 from stream_analyzer.protocol.seconds import STATES
 
 if TYPE_CHECKING:
@@ -18,13 +19,16 @@ if TYPE_CHECKING:
     from stream_analyzer.protocol.seconds import Second
 
 T = TypeVar("T")
+Shares = tuple[tuple[str, float], ...]
 
-_TEMPO_STAYS_S, _GENRE_STAYS_S, _KEY_STAYS_S = 8, 16, 24
+_TEMPO_STAYS_S, _GENRE_STAYS_S, _KEY_STAYS_S = 8, 20, 40
+TEMPO_LATE_S = 3  # a cut is heard in the tempo so much later
 _ONE_CHANGE_S = 20  # after the start of a part nothing turns that was not turning then
 _PAUSE_S = 4
 _REMEMBERED_S = 90
-_SAME_TEMPO = 1.04
-_OCTAVES = (1.0, 1.5, 2.0, 3.0, 4.0)
+_SAME_TEMPO = 1.03
+_CLEARLY = 0.15  # by so much another genre must be likelier
+_OCTAVES, _OCTAVE_NEAR = (4 / 3, 1.5, 2.0, 3.0, 4.0), 0.015
 _STEADY = (STATES.index("locked"), STATES.index("octave"))
 
 
@@ -113,6 +117,10 @@ class _Turn:
         self._now, self._next = self._next[0], None
         return None if first else since_s
 
+    def forget(self) -> None:
+        """Know no value: other music has begun, which may have another one, soon or from the start."""
+        self._now = self._next = None
+
 
 class PartFinder:
     """Finds parts. State: the part that runs, its last seconds, and what may be turning."""
@@ -146,14 +154,18 @@ class PartFinder:
     def _turned(self, second: Second) -> int | None:
         """Return since when the music is another one, if this second tells that it is."""
         tempo, genre, key = self._turns
+        tempo_s = tempo.hear(second.bpm, second.time_s) if second.bpm and second.state in _STEADY else None
         found = [
-            tempo.hear(second.bpm, second.time_s) if second.bpm and second.state in _STEADY else None,
-            genre.hear(second.top[0][0], second.time_s) if second.top else None,
+            None if tempo_s is None else tempo_s - TEMPO_LATE_S,
+            genre.hear(second.top, second.time_s) if second.top else None,
             key.hear(second.key, second.time_s) if second.key else None,
         ]
         sure = [since_s for since_s in found if since_s is not None]
         if not sure or self._start_s is None or min(sure) - self._start_s < _ONE_CHANGE_S:
             return None
+        for turn, since_s in zip(self._turns, found, strict=True):
+            if since_s is None:
+                turn.forget()
         return min(sure)
 
     def _split(self, since_s: int) -> Part:
@@ -167,17 +179,26 @@ class PartFinder:
 
     @staticmethod
     def _new_turns() -> tuple[_Turn, _Turn, _Turn]:
-        return _Turn(_related, _TEMPO_STAYS_S), _Turn(_equal, _GENRE_STAYS_S), _Turn(_equal, _KEY_STAYS_S)
+        return _Turn(_related, _TEMPO_STAYS_S), _Turn(_alike, _GENRE_STAYS_S), _Turn(_neighbours, _KEY_STAYS_S)
 
 
 def _related(one: float, other: float) -> bool:
     """Tell whether two tempi are one, or octaves of one."""
     ratio = max(one, other) / min(one, other)
-    return any(max(ratio, whole) / min(ratio, whole) < _SAME_TEMPO for whole in _OCTAVES)
+    return ratio < _SAME_TEMPO or any(abs(ratio / whole - 1.0) < _OCTAVE_NEAR for whole in _OCTAVES)
 
 
-def _equal(one: str, other: str) -> bool:
-    return one == other
+def _alike(one: Shares, other: Shares) -> bool:
+    """Tell whether the genre of ``one`` leads in the other too, or nearly: close ones change places all the time."""
+    label = one[0][0]
+    return dict(other).get(label, 0.0) > other[0][1] - _CLEARLY
+
+
+def _neighbours(one: str, other: str) -> bool:
+    """Tell whether two keys are one or neighbours on the Camelot wheel, which are taken for each other."""
+    places = [int((camelot_of(key) or "0A")[:-1]) for key in (one, other)]
+    apart = abs(places[0] - places[1])
+    return min(apart, 12 - apart) <= 1
 
 
 def _commonest(counts: Counter[str]) -> str | None:

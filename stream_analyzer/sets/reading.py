@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stream_analyzer.analysis.key.names import LABELS, camelot
+from stream_analyzer.analysis.key.names import camelot_of
 from stream_analyzer.errors import LogError
 from stream_analyzer.protocol.seconds import Second
 
@@ -156,11 +156,6 @@ def seconds_of(
         )
         for second, bpm, confidence, state, top, key, lufs in rows
     ]
-
-
-def camelot_of(key: str | None) -> str | None:
-    """Return the place of a key on the Camelot wheel, if it is one."""
-    return camelot(LABELS.index(key)) if key in LABELS else None
 
 
 def _set_row(row: tuple[int, str, str, str, float, int, int, int, int]) -> SetRow:

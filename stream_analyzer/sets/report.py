@@ -10,11 +10,11 @@ from collections import Counter
 from html import escape
 from typing import TYPE_CHECKING
 
+from stream_analyzer.analysis.key.names import camelot_of
 from stream_analyzer.errors import LogError
 from stream_analyzer.protocol.history import thinned
 from stream_analyzer.protocol.seconds import STATES
 from stream_analyzer.sets.export import clock, moment
-from stream_analyzer.sets.reading import camelot_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from stream_analyzer.protocol.seconds import STATES, Second
-from stream_analyzer.sets.parts import Part, PartFinder
+from stream_analyzer.sets.parts import TEMPO_LATE_S, Part, PartFinder
 from tests.support.nights import piece, pieces
 
 
@@ -31,19 +32,19 @@ def test_three_pieces_are_three_parts() -> None:
 
 
 @pytest.mark.parametrize(
-    "other",
-    [{"bpm": 131.0}, {"genre": "Jazz"}, {"key": "E major"}],
+    ("other", "at"),
+    [({"bpm": 131.0}, 60 - TEMPO_LATE_S), ({"genre": "Jazz"}, 60), ({"key": "E major"}, 60)],
 )
-def test_a_turn_of_one_thing_is_enough(other: dict[str, object]) -> None:
-    assert spans(piece(0, 60) + piece(60, 60, **other)) == [(0, 60), (60, 120)]  # type: ignore[arg-type]
+def test_a_turn_of_one_thing_is_enough(other: dict[str, Any], at: int) -> None:
+    assert spans(piece(0, 60) + piece(60, 60, **other)) == [(0, at), (at, 120)]
 
 
 @pytest.mark.parametrize(
     "other",
-    [{"bpm": 62.0}, {"bpm": 248.0}, {"bpm": 186.0}, {"bpm": 126.0}],
+    [{"bpm": 62.0}, {"bpm": 248.0}, {"bpm": 186.0}, {"bpm": 126.0}, {"key": "E minor"}, {"key": "C major"}],
 )
-def test_an_octave_and_a_pitch_fader_are_no_turn(other: dict[str, float]) -> None:
-    assert spans(piece(0, 60) + piece(60, 60, **other)) == [(0, 120)]  # type: ignore[arg-type]
+def test_an_octave_a_pitch_fader_and_a_key_beside_are_no_turn(other: dict[str, Any]) -> None:
+    assert spans(piece(0, 60) + piece(60, 60, **other)) == [(0, 120)]
 
 
 def test_a_moment_of_something_else_is_no_turn() -> None:
@@ -52,7 +53,7 @@ def test_a_moment_of_something_else_is_no_turn() -> None:
 
 def test_what_turns_soon_after_is_the_same_turn() -> None:
     late = piece(60, 12, "Electronic", 148.0) + piece(72, 60, "Jazz", 148.0, "F major")
-    assert spans(piece(0, 60) + late) == [(0, 60), (60, 132)]
+    assert spans(piece(0, 60) + late) == [(0, 57), (57, 132)]
 
 
 def test_a_pause_ends_a_part_though_the_same_goes_on() -> None:
@@ -64,6 +65,11 @@ def test_a_tempo_that_is_only_searched_for_counts_nothing() -> None:
     searching = [replace(one, bpm=77.0, state=STATES.index("searching")) for one in piece(60, 60)]
     (part,) = found(piece(0, 60) + searching)
     assert part.bpm == 124.0
+
+
+def test_genres_that_are_close_change_places_without_a_turn() -> None:
+    tops = [(("Electronic", 0.42), ("Disco", 0.4)), (("Disco", 0.43), ("Electronic", 0.38))]
+    assert spans([replace(one, top=tops[one.time_s // 30 % 2]) for one in piece(0, 300)]) == [(0, 300)]
 
 
 def test_silence_has_no_parts() -> None:

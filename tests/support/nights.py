@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stream_analyzer.protocol.seconds import STATES, Second
 from stream_analyzer.sets import writing
 from stream_analyzer.sets.database import open_for_writing, transaction
-from stream_analyzer.sets.parts import PartFinder
+from stream_analyzer.sets.parts import TEMPO_LATE_S, PartFinder
 from stream_analyzer.sets.writing import Opening
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ def piece(
 
 
 def pieces(length_s: int = 60) -> list[Second]:
-    """Return the seconds of three pieces, one after another."""
-    return [one for number, what in enumerate(PIECES) for one in piece(number * length_s, length_s, *what)]
+    """Return the seconds of three pieces, one after another; a tempo is known some seconds after a cut."""
+    found = [one for number, what in enumerate(PIECES) for one in piece(number * length_s, length_s, *what)]
+    return [replace(one, bpm=found[max(0, at - TEMPO_LATE_S)].bpm) for at, one in enumerate(found)]
 
 
 def opening(*, at: float = 0.0, source: str = "USB Audio", kind: str = "device", name: str = "main") -> Opening:

@@ -15,3 +15,8 @@ def camelot(key: int) -> str:
     """
     tonic = key % TONICS if key < TONICS else (key + 3) % TONICS
     return f"{(7 * tonic + 7) % TONICS + 1}{'B' if key < TONICS else 'A'}"
+
+
+def camelot_of(label: str | None) -> str | None:
+    """Return the code of a key by its name, None if it is none."""
+    return camelot(LABELS.index(label)) if label in LABELS else None
