@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import mido
 import numpy as np
+import soxr
 from aalink import Link
 
 from benchmarks import beat
@@ -28,7 +29,7 @@ from stream_analyzer.sound.source import SourceInfo
 from stream_analyzer.system.resources import resource_folder
 from stream_analyzer.types import AudioBlock
 from tests.support import midi_port
-from tests.support.running import BLOCK_S, PERIOD_S, BeatingHead, Metronome, running
+from tests.support.running import BLOCK_S, PERIOD_S, RATE_HZ, BeatingHead, Metronome, running
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,7 +126,8 @@ async def measure(seconds: float, pieces: int) -> dict[str, Any]:
     for piece in [beat.made(*one) for one in beat.PIECES if one[0] in FOUR_FOUR][:pieces]:
         heads = load_heads(resource_folder("models"))
         true_s = piece.truth.time_s.astype(np.float32)
-        found["link"][piece.name] = await phase(Piece(piece.sound, music.RATE_HZ), heads, true_s, SECONDS_OF_PIECE)
+        sound = np.asarray(soxr.resample(piece.sound, music.RATE_HZ, RATE_HZ), np.float32)
+        found["link"][piece.name] = await phase(Piece(sound, RATE_HZ), heads, true_s, SECONDS_OF_PIECE)
     offs_ms = [one["median_off_ms"] for name, one in found["link"].items() if name != "metronome" and one["looks"]]
     return found | {"median_off_of_pieces_ms": statistics.median(offs_ms) if offs_ms else None}
 

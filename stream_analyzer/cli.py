@@ -181,6 +181,7 @@ def _run(_options: argparse.Namespace, settings: Settings) -> int:
     from stream_analyzer import pipeline  # noqa: PLC0415
     from stream_analyzer.reloading import Reloading  # noqa: PLC0415
     from stream_analyzer.settings import login  # noqa: PLC0415
+    from stream_analyzer.settings.supervised import supervisor  # noqa: PLC0415
     from stream_analyzer.system.threads import DaemonThreads  # noqa: PLC0415
 
     def announce(url: str) -> None:
@@ -196,7 +197,13 @@ def _run(_options: argparse.Namespace, settings: Settings) -> int:
             _heed_signals(end=task.cancel, reload=reloading.ask)
         write_line = _write_line if settings.json else None
         await pipeline.run(
-            inputs, serving=serving, announce=announce, write_line=write_line, log=log, reloading=reloading
+            inputs,
+            serving=serving,
+            announce=announce,
+            write_line=write_line,
+            log=log,
+            reloading=reloading,
+            supervisor=supervisor(),
         )
 
     serving = login.serving(settings)

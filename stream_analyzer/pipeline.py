@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from stream_analyzer.errors import AudioError
@@ -25,13 +26,14 @@ from stream_analyzer.system.resources import resource_folder
 from stream_analyzer.system.threads import in_daemon_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from concurrent.futures import Executor
 
     from stream_analyzer.listening import Input
     from stream_analyzer.reloading import Reloading
     from stream_analyzer.serving.web.server import Route, Serving
     from stream_analyzer.sets.log import SetLog
+    from stream_analyzer.system.notify import Supervisor
 
 logger = logging.getLogger(__name__)
 
@@ -46,13 +48,14 @@ async def run(
     write_line: Callable[[str], None] | None,
     log: SetLog | None = None,
     reloading: Reloading | None = None,
+    supervisor: Supervisor | None = None,
     workers: int | None = None,
 ) -> None:
     """Analyse ``inputs`` and serve what comes of them until all have ended or the task is cancelled.
 
     ``announce`` is told the page's URL; ``write_line`` gets every JSON message, in order and complete,
-    one a line; ``log`` keeps the sets; ``reloading`` may be asked for other models. ``workers`` threads analyse, by
-    default one for each input.
+    one a line; ``log`` keeps the sets; ``reloading`` may be asked for other models; ``supervisor`` is told how things
+    stand. ``workers`` threads analyse, by default one for each input.
     """
     names = [one.name for one in inputs]
     all_ = [Listening(one, names=names, log=log) for one in inputs]
@@ -76,6 +79,8 @@ async def run(
         if reloading:
             reloading.begin(all_, monitor)
         announce(await stack.enter_async_context(server.listen()))
+        if supervisor:
+            await stack.enter_async_context(_supervised(supervisor, monitor))
         sinks = await stack.enter_async_context(asyncio.TaskGroup())
         if write_line:
             lines = _box_of_all(all_, stack)
@@ -93,6 +98,18 @@ async def run(
             task.cancel()
     if errors:  # now that all that came before has been sent
         raise errors[0]
+
+
+@asynccontextmanager
+async def _supervised(supervisor: Supervisor, monitor: Monitor) -> AsyncIterator[None]:
+    """Tell a supervisor when it is served and when no more, and between while the analysis does not hang."""
+    supervisor.tell("READY=1", "STATUS=listening and serving")
+    watching = asyncio.create_task(supervisor.watch(lambda: monitor.health("").status is HTTPStatus.OK))
+    try:
+        yield
+    finally:
+        watching.cancel()
+        supervisor.tell("STOPPING=1")
 
 
 def _answers(all_: Sequence[Listening], monitor: Monitor) -> dict[str, Callable[[str], Answer]]:

@@ -11,6 +11,7 @@ from tests.support.real_process import ROOT
 
 TEXT = (ROOT / "docs" / "deploy.md").read_text()
 FOREIGN = {"--no-install-recommends", "--no-cache-dir", "--create-home", "--groups", "--device", "--rm", "--entrypoint"}
+FOREIGN |= {"--now", "--read-only", "--tmpfs", "--cap-drop"}
 
 
 def test_every_setting_is_one() -> None:
