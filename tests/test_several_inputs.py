@@ -162,6 +162,7 @@ async def test_two_devices_one_of_which_is_pulled_and_comes_back(tmp_path: Path)
             at = await two.until(state_is("warming"))
             plugged.plug(B)
             await one.until(state_is("device_lost"))
+            assert "in its old place, while another device is captured" in one.last("status")["detail"]
             plugged.plug(A, B)
             await one.until(lambda message: message["type"] == "level", start=len(one.messages))
             end_s = two.messages[-1]["time_s"] + 3.0

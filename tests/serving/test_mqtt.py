@@ -193,6 +193,23 @@ async def test_analyzers_on_one_broker_stay_apart(broker: Mosquitto) -> None:
         assert (one.broker_state(), other.broker_state()) == ("up", "up")
 
 
+async def test_each_input_of_several_is_a_device_of_its_own(broker: Mosquitto) -> None:
+    async with (
+        broker.subscriber() as subscriber,
+        following(broker.port, node="hall/A", session="aaaaaa", discovery_prefix="homeassistant") as (first, one),
+        following(broker.port, node="hall/B", session="bbbbbb", discovery_prefix="homeassistant") as (_, other),
+    ):
+        for name in ("A", "B"):
+            await subscriber.until(says(f"hall/{name}/v1/availability", "online"))
+        mine = first.publish(tempo(100.0))
+        await subscriber.until(says("stream-analyzer/hall/A/v1/tempo", mine))
+        assert (one.broker_state(), other.broker_state()) == ("up", "up"), "they are no namesakes"
+        configs = {m.topic.value: json.loads(text(m)) for m in subscriber.messages if m.topic.value.endswith("/config")}
+        assert set(configs) == {f"homeassistant/device/stream_analyzer_hall/{name}/config" for name in "AB"}
+        ids = [sensor["unique_id"] for config in configs.values() for sensor in config["components"].values()]
+        assert len(set(ids)) == len(ids)
+
+
 async def test_namesakes_are_told_and_neither_is_thrown_out(broker: Mosquitto, log: pytest.LogCaptureFixture) -> None:
     async with broker.subscriber() as subscriber, following(broker.port, session="aaaaaa") as (first, one):
         at = await is_up(subscriber)

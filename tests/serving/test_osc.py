@@ -69,6 +69,17 @@ async def test_addresses_and_arguments() -> None:
         ]
 
 
+async def test_of_several_inputs_addresses_bear_the_name() -> None:
+    hub, encoder = Hub(Message("hello", "{}")), Encoder("abcdef")
+    async with listening() as desk:
+        sink = OscSink([OscReceiver("127.0.0.1", desk.port)], input_name="deckB")
+        task = asyncio.create_task(sink.follow(hub))
+        hub.publish(encoder.encode(TEMPO))
+        assert await desk.until("deckB/bpm") == [f32(127.94)]
+        hub.close()
+        await task
+
+
 async def test_a_tempo_that_is_no_more_than_a_guess_moves_no_fader() -> None:
     async with listening() as desk, sending(desk.port) as (hub, encoder):
         hub.publish(encoder.encode(Tempo(1.0, 90.0, 0.2, "searching", 0.0, ())))

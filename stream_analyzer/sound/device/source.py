@@ -114,9 +114,15 @@ class DeviceSource:
                     raise
                 if self._delivered:
                     attempt, told = 0, ""
-                queue.put(SourceLost(f"{error}; looking for it"))
+                # PortAudio, which sees new devices at its start alone, is not started anew under another's stream.
+                where = (
+                    " in its old place, while another device is captured"
+                    if self._library.streams - {self._stream}
+                    else ""
+                )
+                queue.put(SourceLost(f"{error}; looking for it{where}"))
                 if str(error) != told:
-                    logger.warning("%s; looking for it", error)
+                    logger.warning("%s; looking for it%s", error, where)
                 told = str(error)
             must_open = False
             await asyncio.sleep(backoff_s(attempt))
