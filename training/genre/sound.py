@@ -21,9 +21,10 @@ import tensorflow as tf
 
 from training.genre import sound_judge
 from training.genre.collection import JUDGED, LABELS, read_collection
-from training.genre.embedded import Embedded, embed_clips, embed_made, join, windows_of
-from training.genre.head import HeadConfig, fit
+from training.genre.embedded import Embedded, embed_clips, embed_made
+from training.genre.head import HeadConfig
 from training.genre.musicnn import build, compact, read_weights
+from training.genre.pictured import hear_blurred, hear_songs, read_fma
 from training.genre.sound_judge import Heard
 from training.genre.sound_model import Int8Model, assemble, to_int8
 from training.genre.sound_pictures import changed, pictures, read_sound
@@ -79,21 +80,29 @@ def tuned_network(parts: Compact, music: Path, out: Path, config: SoundConfig) -
     return network
 
 
-def hear(network: keras.Model, clips: list[Clip], out: Path, config: SoundConfig) -> Heard:
-    """Return what ``network`` makes of the clips and of sounds that are no music; from ``out`` where it was heard."""
+def hear(network: keras.Model, clips: list[Clip], data: Path, out: Path, config: SoundConfig) -> Heard:
+    """Return what ``network`` makes of clips, of FMA's pictures and of no music; from ``out`` where it was heard."""
 
     def kept(name: str, make: Any) -> Embedded:  # noqa: ANN401 - a function without arguments
         path = out / f"heard_{name}.npz"
         if not path.exists():
             heard = make()
             np.savez(path, clip=heard.clip, pooled=heard.pooled, embedding=heard.embedding)
-        with np.load(path) as data:
-            return Embedded(data["clip"], data["pooled"], data["embedding"])
+        with np.load(path) as file:
+            return Embedded(file["clip"], file["pooled"], file["embedding"])
 
     variants = {
         name: kept(name, lambda name=name: embed_clips(network, clips, name)) for name in ("clean", *config.variants)
     }
-    return Heard(clips, variants, kept("made", lambda: embed_made(network, each=config.made_each, seed=config.seed)))
+    tracks, songs = read_fma(data)
+    return Heard(
+        clips=clips,
+        variants=variants,
+        made=kept("made", lambda: embed_made(network, each=config.made_each, seed=config.seed)),
+        tracks=tracks,
+        pictures=kept("pictures", lambda: hear_songs(network, songs)),
+        blurred=kept("blurred", lambda: hear_blurred(network, clips)),
+    )
 
 
 def calibration_pictures(clips: list[Clip], config: SoundConfig) -> F32:
@@ -114,16 +123,15 @@ def train(arguments: argparse.Namespace) -> dict[str, Any]:
     parts = compact(read_weights(arguments.wheel))
     network = tuned_network(parts, arguments.music, arguments.out, config)
     clips = read_collection(arguments.data)
-    heard = hear(network, clips, arguments.out, config)
-    facts = sound_judge.judge(heard, parts, head=config.head, music_shrink=config.music_shrink)
-    taught = np.array([sound_judge.teaches(clip) for clip in clips])
-    everything = join(part.of(taught) for part in heard.variants.values())
-    head = fit(windows_of(everything, clips, parts), config.head)
+    heard = hear(network, clips, arguments.data, arguments.out, config)
+    heads = sound_judge.fit_heads(heard, parts, config.head)
+    head = heads[sound_judge.PUBLISHED]
+    facts = sound_judge.judge(heads, heard, parts, music_shrink=config.music_shrink)
     music = sound_judge.fit_music(heard, shrink=config.music_shrink)
     ranges = calibration_pictures(clips, config)
     exported = to_int8(assemble(network, parts, heads=[head], music=music), ranges)
     (arguments.out / MODEL_FILE).write_bytes(exported)
-    left_out = [sound_judge.fit_without(source, heard, parts, config.head) for source in JUDGED]
+    left_out = [heads[source] for source in JUDGED]
     again = tuned_network(parts, arguments.music, arguments.out, config)  # int8 has changed the weights of the first
     (arguments.out / LEFT_OUT_FILE).write_bytes(to_int8(assemble(again, parts, heads=left_out, music=music), ranges))
     facts |= {"labels": LABELS, "config": asdict(config), "bytes": len(exported)}

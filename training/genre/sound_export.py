@@ -49,7 +49,8 @@ HEARD = {
 LICENCES = [
     "musicnn's weights (MSD_musicnn, Pons and Serra 2019; ISC), taught by the Million Song Dataset with Last.fm's tags",
     "GTZAN train list as sound (137 clips): no licence stated, research use",
-    "FMA-small (36 tracks), free_songs (123 songs), genrewave_songs and radio2 (99 clips): Creative Commons, per song",
+    "FMA-small (36 tracks as sound, its train list as pictures): Creative Commons, per track",
+    "free_songs (123 songs), genrewave_songs and radio2 (99 clips): Creative Commons, per song",
     "librosa's example recordings (Creative Commons, per recording)",
     "free game music of Debian's packages, without labels: the licence of each package",
     "ESC-10 (CC), speech and room noise (Apache-2.0), and sounds made by this project: what is no music",
@@ -135,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m training.genre.sound_export", description=__doc__.split("\n\n")[0])
     parser.add_argument("run", type=Path, help="folder that training.genre.sound left")
     parser.add_argument("--out", type=Path, default=Path("models/genre"), help="model folder (%(default)s)")
-    parser.add_argument("--version", default="2.1", help="version that the manifest states")
+    parser.add_argument("--version", default="2.2", help="version that the manifest states")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with sounds (%(default)s)")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")

@@ -10,7 +10,8 @@ from sklearn.linear_model import LogisticRegression
 
 from training.genre.collection import JUDGED, LABELS
 from training.genre.embedded import join, windows_of
-from training.genre.head import fit
+from training.genre.head import Windows, fit
+from training.genre.pictured import label_of, pairs, translate
 from training.genre.sound_model import Music, features_of
 from training.genre.sound_pictures import pictures, read_sound
 from training.genre.sound_scores import (
@@ -29,23 +30,32 @@ if TYPE_CHECKING:
     from training.genre.embedded import Embedded
     from training.genre.head import HeadConfig, Linear
     from training.genre.musicnn import Compact
+    from training.genre.pictured import Track
     from training.genre.sound_model import Int8Model
 
     Flags = npt.NDArray[np.bool_]
     Indices = npt.NDArray[np.intp]
 
 OFFICIAL = ("gtzan", "fma_small")  # sources whose own valid clips never teach what is published
+PUBLISHED = "gtzan valid"  # what judges the published head
+PICTURED = "fma_small"  # the source whose tracks are at hand as pictures too
 MUSIC_HELD_BACK = 0.015
 LEAST_DEVIATION = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """All clips, what the network makes of their variants, and what it makes of sounds that are no music."""
+    """All clips, what the network makes of their variants, and what it makes of sounds that are no music.
+
+    ``tracks`` are those of FMA-small's file, ``pictures`` what it makes of them, ``blurred`` what of the clips as such.
+    """
 
     clips: list[Clip]
     variants: dict[str, Embedded]
     made: Embedded
+    tracks: list[Track]
+    pictures: Embedded
+    blurred: Embedded
 
 
 def teaches(clip: Clip) -> bool:
@@ -58,20 +68,40 @@ def of_source(clips: list[Clip], source: str) -> Flags:
     return np.array([clip.source == source and bool(clip.label) for clip in clips])
 
 
-def left_out(heard: Heard, parts: Compact, config: HeadConfig) -> dict[str, dict[str, tuple[Indices, F64]]]:
-    """Return for each source and variant the logits of its windows by a model that all other sources taught.
+def lesson(heard: Heard, taught: Flags, parts: Compact) -> Windows:
+    """Return what the clips that are ``taught`` teach, and FMA's pictures with them, unless no clip of FMA is."""
+    sound = windows_of(join(part.of(taught) for part in heard.variants.values()), heard.clips, parts)
+    if not (taught & of_source(heard.clips, PICTURED)).any():
+        return sound
+    translation = translate(*pairs(heard.blurred.of(taught), heard.variants["clean"].of(taught)))
+    labels = [label_of(track) if track.split == "train" else "" for track in heard.tracks]
+    known = heard.pictures.of(np.array([bool(label) for label in labels]))
+    return Windows(
+        features=np.concatenate([sound.features, features_of(translation.embedding(known), parts)]),
+        label=np.append(sound.label, [LABELS.index(labels[index]) for index in known.clip]),
+        source=np.append(sound.source, np.full(len(known.clip), PICTURED)),
+        song=np.append(sound.song, [f"picture {index}" for index in known.clip]),
+    )
 
-    "gtzan valid" is GTZAN's valid list by a model that neither valid list taught.
+
+def fit_heads(heard: Heard, parts: Compact, config: HeadConfig) -> dict[str, Linear]:
+    """Return the head of the published model as `PUBLISHED`, and for each judged source one that it did not teach."""
+    labelled = np.array([bool(clip.label) for clip in heard.clips])
+    taught = {source: labelled & ~of_source(heard.clips, source) for source in JUDGED}
+    taught[PUBLISHED] = np.array([teaches(clip) for clip in heard.clips])
+    return {name: fit(lesson(heard, clips, parts), config) for name, clips in taught.items()}
+
+
+def left_out(heads: dict[str, Linear], heard: Heard, parts: Compact) -> dict[str, dict[str, tuple[Indices, F64]]]:
+    """Return for each source and variant the logits of its windows by a head that it did not teach.
+
+    `PUBLISHED` is GTZAN's valid list by the published head, which no valid list taught.
     """
     found: dict[str, dict[str, tuple[Indices, F64]]] = {}
-    for name in (*JUDGED, "gtzan valid"):
+    for name, head in heads.items():
         judged = of_source(heard.clips, name.split()[0])
-        taught = np.array([bool(clip.label) for clip in heard.clips]) & ~judged
-        if name not in JUDGED:
+        if name == PUBLISHED:
             judged &= np.array([clip.split == "valid" for clip in heard.clips])
-            taught = np.array([teaches(clip) for clip in heard.clips])
-        windows = windows_of(join(part.of(taught) for part in heard.variants.values()), heard.clips, parts)
-        head = fit(windows, config)
         parted = {variant: part.of(judged) for variant, part in heard.variants.items()}
         found[name] = {
             variant: (part.clip, head.logits(features_of(part.embedding, parts))) for variant, part in parted.items()
@@ -79,16 +109,9 @@ def left_out(heard: Heard, parts: Compact, config: HeadConfig) -> dict[str, dict
     return found
 
 
-def fit_without(source: str, heard: Heard, parts: Compact, config: HeadConfig) -> Linear:
-    """Return the head that all labelled clips but those of ``source`` taught."""
-    taught = np.array([bool(clip.label) for clip in heard.clips]) & ~of_source(heard.clips, source)
-    return fit(windows_of(join(part.of(taught) for part in heard.variants.values()), heard.clips, parts), config)
-
-
-def judge(heard: Heard, parts: Compact, *, head: HeadConfig, music_shrink: float) -> dict[str, Any]:
+def judge(heads: dict[str, Linear], heard: Heard, parts: Compact, *, music_shrink: float) -> dict[str, Any]:
     """Return scores of genres and of music."""
-    logits = left_out(heard, parts, head)
-    facts: dict[str, Any] = {"genres": genre_scores(logits, heard.clips)}
+    facts: dict[str, Any] = {"genres": genre_scores(left_out(heads, heard, parts), heard.clips)}
     facts["music"] = music_scores(heard, shrink=music_shrink)
     return facts
 
