@@ -182,7 +182,8 @@ class SetLog:
     def _fail(self, error: Exception) -> None:
         self._disconnect()
         self._failures += 1
-        self.trouble = str(getattr(error, "strerror", None) or error)
+        reason = str(getattr(error, "strerror", None) or error)
+        self.trouble = f"its folder can't be written ({reason})" if "unable to open" in reason else reason
         if self.state != "stuck":
             logger.warning("the set log %s can't be written: %s; trying again", self.path, self.trouble)
         self.state = "stuck"
