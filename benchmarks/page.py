@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SIZE = {"width": 1920, "height": 1080}
 NIGHT_H = 8
+OF_PAST_SETS = ("sets", "past")  # a page of its own
 FRAMES = """seconds => new Promise((done) => {
   const gaps = [];
   let last = performance.now();
@@ -133,6 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     args = parser.parse_args(arguments)
     files = [path for path in (ROOT / "web").rglob("*") if path.suffix in (".html", ".css", ".js")]
+    files = [path for path in files if path.stem not in OF_PAST_SETS]
     result: dict[str, Any] = {
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, load {os.getloadavg()[0]:.1f}",
         "page_bytes": sum(path.stat().st_size for path in files),

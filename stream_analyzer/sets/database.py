@@ -100,22 +100,34 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 def open_for_reading(path: Path) -> sqlite3.Connection:
     """Open the database as it is, to read alone. Raises `LogError`."""
     if not path.is_file():
-        msg = f"there is no set log at {path} yet; it begins with: stream-analyzer run"
-        raise LogError(msg)
-    try:
-        # Not mode=ro: where nobody writes, a reader of a WAL must be able to make its index.
+        raise _none_yet(path)
+    # Not mode=ro: where nobody writes, a reader of a WAL must be able to make its index.
+    with told(path):
         connection = sqlite3.connect(path, timeout=_WAIT_S, isolation_level=None)
-        connection.execute("PRAGMA query_only = ON")
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-    except sqlite3.Error as error:
-        msg = f"can't read the set log {path}: {error}; name another with --log"
-        raise LogError(msg) from error
-    if version != len(MIGRATIONS):
+    try:
+        with told(path):
+            connection.execute("PRAGMA query_only = ON")
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+        _hold_version(version, path)
+    except LogError:
         connection.close()
-        when = "a newer" if version > len(MIGRATIONS) else "an older"
-        msg = f"{path} is a set log of {when} version ({version}, here {len(MIGRATIONS)}); "
-        raise LogError(msg + ("update this program" if version > len(MIGRATIONS) else "run brings it up to date"))
+        raise
     return connection
+
+
+def _hold_version(version: int, path: Path) -> None:
+    if not version:  # it is just being made
+        raise _none_yet(path)
+    if version > len(MIGRATIONS):
+        msg = f"{path} is a set log of a newer version ({version}, here {len(MIGRATIONS)}); update this program"
+        raise LogError(msg)
+    if version < len(MIGRATIONS):
+        msg = f"{path} is a set log of an older version ({version}, here {len(MIGRATIONS)}); run brings it up to date"
+        raise LogError(msg)
+
+
+def _none_yet(path: Path) -> LogError:
+    return LogError(f"there is no set log at {path} yet; it begins with: stream-analyzer run")
 
 
 @contextmanager

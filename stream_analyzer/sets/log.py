@@ -19,6 +19,7 @@ from stream_analyzer.sets.database import give_back, open_for_writing, transacti
 from stream_analyzer.system.backoff import backoff_s
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _REST_S = 0.2  # between two transactions: in this time and the second that runs a crash can lose something
-_MOST_WAITING = 3 * 86_400  # a second makes two or three writes: a day
+_MOST_WAITING = 50_000  # a second makes two writes: seven hours, some 25 MB
 _PRUNE_EVERY_S = 3600.0
 _FAREWELL_S = 2.0
 _DAY_S = 86_400.0
@@ -155,11 +156,12 @@ class SetLog:
         for one in sets:
             if one.place is None:
                 one.find_place(connection, self.path)
-        if batch:
-            with transaction(connection):
-                for to, write in batch:
-                    if to.place:
-                        write(connection, to.place)
+        try:
+            _commit(connection, batch)
+        except sqlite3.IntegrityError:  # somebody has deleted the set that runs: another one begins
+            for one in sets:
+                one.find_place(connection, self.path)
+            _commit(connection, batch)
         with self._lock:
             del self._waiting[: len(batch)]
         self._prune(connection, {one.place.set_id for one in sets if one.place})
@@ -199,3 +201,13 @@ class SetLog:
             with suppress(sqlite3.Error):
                 self._connection.close()
         self._connection = None
+
+
+def _commit(connection: sqlite3.Connection, batch: Sequence[tuple[OpenSet, Write]]) -> None:
+    """Write all of a batch, or nothing."""
+    if not batch:
+        return
+    with transaction(connection):
+        for to, write in batch:
+            if to.place:
+                write(connection, to.place)

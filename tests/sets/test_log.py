@@ -169,7 +169,7 @@ def test_a_log_that_is_no_database_is_left_alone(path: Path) -> None:
     assert path.read_bytes() == b"a diary" * 1000
 
 
-def test_no_more_waits_than_a_day(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_waits_than_there_is_room_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stream_analyzer.sets.log._MOST_WAITING", 10)
     log = log_at(path)
     recorder = Recorder(log, opening())
@@ -178,6 +178,20 @@ def test_no_more_waits_than_a_day(path: Path, monkeypatch: pytest.MonkeyPatch) -
         until(lambda: not log._waiting)
     assert len(seconds(path)) == 5, "each second makes two writes"
     assert seconds(path)[-1] == 18
+
+
+def test_a_set_that_is_deleted_while_it_runs_begins_anew(path: Path) -> None:
+    with log_at(path) as log:
+        recorder = Recorder(log, opening())
+        play(recorder, 0, 10)
+        until(lambda: recorder.place is not None and not log._waiting)
+        assert len(seconds(path)) == 9
+        with closing(open_for_writing(path)) as connection, transaction(connection):
+            assert writing.delete_set(connection, 1)
+        play(recorder, 10, 20)
+    assert recorder.state == "kept"
+    assert listed(path) == [2]
+    assert seconds(path, 2) == list(range(9, 19))
 
 
 def test_without_a_log_the_set_so_far_is_there_all_the_same() -> None:
