@@ -339,6 +339,7 @@ def _describe(result: dict[str, Any]) -> str:
             f"music {result['music']:.0%}",
             *([f"{result['key']['label']} ({result['key']['camelot']})"] if result["key"] else []),
             *_describe_loudness(result["loudness"]),
+            *([f"{drops} drop{'s' * (drops > 1)}"] if (drops := len(result["drops_s"])) else []),
             *[_describe_tag(tag) for tag in result.get("tags", {}).values()],
         )
     )

@@ -54,7 +54,7 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A field as a series of `/metrics`: its name without the program's prefix, and what it is."""
+    """A field as a series of `/metrics`: its name without the program's prefix, and what it is; a text is its label."""
 
     name: str
     text: str

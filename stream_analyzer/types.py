@@ -27,6 +27,7 @@ TempoRange = tuple[float, float]  # lowest and highest BPM
 TempoState = Literal["searching", "locked", "octave", "holding", "unsteady"]
 KeyState = Literal["searching", "clear", "holding", "unclear"]
 GenreState = Literal["searching", "music", "holding", "not_music"]
+Turn = Literal["build_up", "drop", "breakdown"]
 
 TOP_GENRES, TOP_KEYS = 5, 3  # labels that are sent
 _GAUGE = "mdi:gauge"
@@ -158,10 +159,19 @@ class Key:
 
     time_s: float
     label: str | None = described(
-        osc=True, row=True, entity=Entity("Key", "mdi:music-clef-treble", key="key", words=(("searching", "Not sure"),))
+        osc=True,
+        row=True,
+        entity=Entity("Key", "mdi:music-clef-treble", key="key", words=(("searching", "Not sure"),)),
+        metric=Metric("key", "1 for the key that is shown, a guess too."),
     )
     camelot: str | None = described(osc=True, row=True, attribute=True)
-    confidence: float = described(digits=4, osc=True, row=True, entity=Entity("Key confidence", _GAUGE, unit="%"))
+    confidence: float = described(
+        digits=4,
+        osc=True,
+        row=True,
+        entity=Entity("Key confidence", _GAUGE, unit="%"),
+        metric=Metric("key_confidence", "How sure the key is, 0 to 1."),
+    )
     state: KeyState = described(osc=True, row=True, attribute=True)
     age_s: float = described(digits=2, osc=True, attribute=True)
     tuning_cents: float = described(digits=1, row=True, attribute=True)
@@ -235,6 +245,46 @@ class Loudness:
 
 
 @record
+class Energy:
+    """How much the music drives, 0..1 on the scale of this night, and what was heard for it.
+
+    ``value`` is made of loudness, onsets and brightness of the last seconds; 0 is as calm as the calmest twentieth of
+    the night so far, 1 as wild as its wildest. ``bass_dbfs`` is the level below 150 Hz of the last 0.4 s,
+    ``onsets_per_s`` how many sounds begin in a second, ``brightness_hz`` the middle of what lies above the bass.
+    """
+
+    KIND: ClassVar[Kind] = Kind("energy", mqtt="passing", mqtt_every_s=1.0)
+
+    time_s: float
+    value: float = described(
+        digits=3,
+        osc=True,
+        row=True,
+        entity=Entity("Energy", "mdi:lightning-bolt", key="energy", unit="%"),
+        metric=Metric("energy", "How much the music drives, 0 to 1 on the scale of this night."),
+    )
+    bass_dbfs: float = described(digits=1, osc=True, row=True, attribute=True)
+    onsets_per_s: float = described(digits=1, osc=True, row=True, attribute=True)
+    brightness_hz: float = described(digits=0, osc=True, row=True, attribute=True)
+
+
+@record
+class Moment:
+    """Where the music turns: a build-up or a breakdown was heard to have begun, or a drop fell, at ``at_s``."""
+
+    KIND: ClassVar[Kind] = Kind("moment", mqtt="passing", lasts=False)
+
+    time_s: float
+    turn: Turn = described(
+        osc=True,
+        row=True,
+        entity=Entity("Moment", "mdi:arrow-decision", key="moment", options=("build_up", "drop", "breakdown")),
+    )
+    at_s: float = described(digits=1, row=True, attribute=True)
+    confidence: float = described(digits=4, osc=True, row=True, attribute=True)
+
+
+@record
 class Status:
     """What the analyzer is doing, and what was lost since the start.
 
@@ -282,7 +332,7 @@ class Status:
 
 
 # What the analyzer and the heads that ship say.
-EVENTS: tuple[type[Described], ...] = (Tempo, Beat, Genre, Key, Loudness, Level, Status, Spectrum)
+EVENTS: tuple[type[Described], ...] = (Tempo, Beat, Genre, Key, Loudness, Energy, Moment, Level, Status, Spectrum)
 
 SPECTRUM_FLOOR_DB = -60.0
 SPECTRUM_CEIL_DB = 40.0

@@ -36,6 +36,8 @@ def rows(messages: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
         "genre": ("label", "confidence", "state", "sub_genre", "second", "sure"),
         "key": ("label", "camelot", "confidence", "state", "tuning_cents"),
         "loudness": ("short_term_lufs", "integrated_lufs", "true_peak_dbtp"),
+        "energy": ("value", "bass_dbfs", "onsets_per_s", "brightness_hz"),
+        "moment": ("turn", "at_s", "confidence"),
     }[kind]
     return [{"time_s": m["time_s"], **{key: m["data"][key] for key in keys}} for m in messages if m["type"] == kind]
 
@@ -54,11 +56,11 @@ def test_demo_gives_one_result_live_and_offline(validate: Callable[[dict[str, An
     assert (
         {"tempo", "genre"}
         <= set(result["timeline"])
-        == {"tempo", "beat", "genre", "key", "loudness"} & set(messages[0]["data"]["types"])
+        == {"tempo", "beat", "genre", "key", "loudness", "energy", "moment"} & set(messages[0]["data"]["types"])
     )
     for kind, found in result["timeline"].items():
         assert rows(messages, kind) == found
-        assert len(found) > 60
+        assert len(found) > 60 or kind == "moment"
 
 
 def test_the_demo_is_marked_in_every_message_and_other_sound_is_not(song: Path) -> None:
@@ -133,7 +135,7 @@ def test_analyze_goes_on_after_a_broken_file(song: Path, tmp_path: Path) -> None
     (result,) = lines(done.stdout)
     assert result["file"] == str(song)
     assert result["duration_s"] == pytest.approx(9.0, abs=0.01)
-    assert set(result) - {"loudness"} == {"file", "duration_s", "tempo", "genre", "music", "key"}
+    assert set(result) - {"loudness"} == {"file", "duration_s", "tempo", "genre", "music", "key", "drops_s"}
 
 
 def test_a_file_that_breaks_off_ends_with_its_summary(tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stream_analyzer.analysis.beat.head import BeatHead
+from stream_analyzer.analysis.energy.head import EnergyHead
 from stream_analyzer.analysis.genre.head import GenreHead
 from stream_analyzer.analysis.key.head import KeyHead
 from stream_analyzer.analysis.loudness import head as loudness
 from stream_analyzer.analysis.model import TfliteModel
+from stream_analyzer.analysis.moment.head import MomentHead
 from stream_analyzer.analysis.tempo.head import TempoHead
 from stream_analyzer.errors import ManifestError, ModelError
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def load_heads(folder: Path, *, tempo_range: TempoRange | None = None) -> list[Head]:
-    """Return the heads whose models lie in ``folder``, each in a folder of the head's name, and that of loudness.
+    """Return the heads whose models lie in ``folder``, each in a folder of the head's name, and those without one.
 
     Raises
     ------
@@ -39,7 +41,8 @@ def load_heads(folder: Path, *, tempo_range: TempoRange | None = None) -> list[H
     if not heads:
         msg = f"no model in {folder}: it has none of the folders {', '.join(makers)}, beat; restore it or set --models"
         raise ModelError(msg)
-    return [*heads, loudness.LoudnessHead()] if loudness.available() else heads
+    heads += [loudness.LoudnessHead()] if loudness.available() else []
+    return [*heads, EnergyHead(), MomentHead()]
 
 
 def _load(folder: Path, *, task: str) -> TfliteModel:

@@ -21,7 +21,7 @@ from stream_analyzer.protocol.subscription import Choice, Place, parse_subscript
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-TEXT_TYPES = "tempo,beat,genre,key,loudness,level,status,summary,mark"
+TEXT_TYPES = "tempo,beat,genre,key,loudness,energy,moment,level,status,summary,mark"
 _SCHEMES = {"ws": "ws", "wss": "wss", "http": "ws", "https": "wss"}
 _TOKEN = re.compile(r"[!-~]+")
 _ERRNO = re.compile(r"Errno (\d+)")

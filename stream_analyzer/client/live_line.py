@@ -5,19 +5,20 @@ from __future__ import annotations
 import shutil
 import sys
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from stream_analyzer.client.following import Gap, Lost, Received
 from stream_analyzer.client.subscriber import subscribe_blocking
 from stream_analyzer.errors import ConfigError
 from stream_analyzer.protocol.kinds import Hello
-from stream_analyzer.types import Beat, Genre, Key, Level, Loudness, Status, Tempo
+from stream_analyzer.types import Beat, Energy, Genre, Key, Level, Loudness, Moment, Status, Tempo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
 LINE_TYPES = "tempo,genre,key,status"
 _FRESH_S = 1.5
+_Shown = Tempo | Beat | Genre | Key | Loudness | Energy | Moment | Level | Status
 _ERASE = "\r\x1b[K"
 
 
@@ -45,7 +46,7 @@ class LiveLine:
             self._parts = {Lost: f"no connection: {event.reason}; next attempt in {event.retry_s:.0f} s"}
         elif isinstance(event, Hello):
             self._parts, self._time_s = {}, 0.0
-        elif isinstance(event, Tempo | Beat | Genre | Key | Loudness | Level | Status):
+        elif isinstance(event, _Shown):
             self._time_s = max(self._time_s, event.time_s)
             self._parts[type(event)] = _words(event)
 
@@ -57,7 +58,7 @@ class LiveLine:
 
     def __str__(self) -> str:
         """Return it without the clock."""
-        order = (Lost, Tempo, Beat, Genre, Key, Loudness, Level, Status)
+        order = (Lost, *get_args(_Shown))
         shown = "   ".join(self._parts[kind] for kind in order if kind in self._parts)
         # What a server says must not steer the terminal.
         return "".join(character if character.isprintable() else "?" for character in shown)
@@ -113,7 +114,7 @@ def _without_lost(stream: Iterable[Received], note: Callable[[str], None]) -> It
             note(f"no connection: {told}; trying again, Ctrl-C ends")
 
 
-def _words(event: Tempo | Beat | Genre | Key | Loudness | Level | Status) -> str:  # noqa: PLR0911 - one a kind
+def _words(event: _Shown) -> str:  # noqa: PLR0911 - one a kind
     match event:
         case Tempo():
             bar = f", {event.beats_in_bar} beats a bar" if event.beats_in_bar else ""
@@ -131,6 +132,10 @@ def _words(event: Tempo | Beat | Genre | Key | Loudness | Level | Status) -> str
             return _key_words(event)
         case Loudness():
             return f"{event.short_term_lufs:.1f} LUFS"
+        case Energy():
+            return f"energy {event.value:.0%}"
+        case Moment():
+            return f"{event.turn.replace('_', '-')} {event.confidence:.0%}"
         case Level():
             return f"{event.rms_dbfs:.0f} dBFS" + (" clipping" if event.clipping else "")
         case Status():

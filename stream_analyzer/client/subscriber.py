@@ -67,8 +67,8 @@ def subscribe(
     url
         Of the stream or of the page: ``ws://host:8765/ws``, ``https://host:8765/``, ``host:8765``.
     types
-        Kinds wanted, of tempo, beat, genre, key, loudness, level, status, summary, spectrum; as names, or
-        one text with commas.
+        Kinds wanted, of tempo, beat, genre, key, loudness, energy, moment, level, status, summary, spectrum; as
+        names, or one text with commas.
         By default all but the spectrum.
     hz
         At most so many messages of each kind a second; gaps on a standing line are then wanted, and not told.

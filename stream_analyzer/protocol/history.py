@@ -1,4 +1,4 @@
-"""The set so far in bounded memory: one row a second of tempo and genre, thinned with age. Pure.
+"""The set so far in bounded memory: one row a second of tempo, genre, key and energy, thinned with age. Pure.
 
 Fed with the seconds of the present session, and of those before it in the same set; asked by pages that come late.
 Times are seconds on the sample clock of the present session: what was before it is negative.
@@ -22,6 +22,7 @@ ROWS = (600, 600, 600, 900)  # the last 10 min, 40 min, 2 h 40 min and 16 h: 19 
 _NONE = 255
 _MOST_MARKS = 500
 _TEMPO = struct.Struct("<iHBB")  # second, BPM in tenths, confidence in percent, state
+_MORE = struct.Struct("<BB?")  # key, energy in percent, whether there was a drop
 _GENRE = struct.Struct(f"<{2 * TOP}B")  # label and share of the likeliest
 
 
@@ -88,7 +89,9 @@ class History:
         flat = [part for label, p in row.top for part in (self._index(label), round(100 * p))]
         flat += [_NONE, 0] * (TOP - len(row.top))
         tempo = _TEMPO.pack(row.time_s, round(10 * row.bpm), round(100 * row.confidence), row.state)
-        return tempo + _GENRE.pack(*flat)
+        key = self._index(row.key) if row.key else _NONE
+        energy = _NONE if row.energy is None else round(100 * row.energy)
+        return tempo + _MORE.pack(key, energy, row.drop) + _GENRE.pack(*flat)
 
     def _index(self, label: str) -> int:
         if label not in self._labels:
@@ -97,33 +100,49 @@ class History:
 
     def _unpack(self, packed: bytes, span_s: int) -> Second:
         time_s, tenths, confidence, state = _TEMPO.unpack_from(packed)
-        flat = _GENRE.unpack_from(packed, _TEMPO.size)
+        key, energy, drop = _MORE.unpack_from(packed, _TEMPO.size)
+        flat = _GENRE.unpack_from(packed, _TEMPO.size + _MORE.size)
         top = tuple(
             (self._labels[label], p / 100) for label, p in zip(flat[::2], flat[1::2], strict=True) if label != _NONE
         )
-        return Second(time_s, tenths / 10, confidence / 100, state, top, span_s=span_s)
+        return Second(
+            time_s=time_s,
+            bpm=tenths / 10,
+            confidence=confidence / 100,
+            state=state,
+            top=top,
+            key="" if key == _NONE else self._labels[key],
+            energy=None if energy == _NONE else energy / 100,
+            drop=drop,
+            span_s=span_s,
+        )
 
 
 def columns(
     rows: Sequence[Second], *, session: str, offset_s: int = 0, marks: Iterable[tuple[float, str]] = ()
 ) -> dict[str, Any]:
-    """Return rows as the columns of `/timeline`; confidences and shares in percent.
+    """Return rows as the columns of `/timeline`; confidences, shares and energy in percent.
 
     ``marks`` are times and texts; ``offset_s`` is what to add to a time to get one of the set.
     """
     labels = {label: i for i, label in enumerate(dict.fromkeys(label for row in rows for label, _ in row.top))}
+    keys = {key: i for i, key in enumerate(dict.fromkeys(row.key for row in rows if row.key))}
     return {
         "v": 1,
         "session": session,
         "offset_s": offset_s,
         "states": list(STATES),
         "labels": list(labels),
+        "keys": list(keys),
         "time_s": [row.time_s for row in rows],
         "span_s": [row.span_s for row in rows],
         "bpm": [row.bpm for row in rows],
         "confidence": [round(100 * row.confidence) for row in rows],
         "state": [row.state for row in rows],
         "top": [[part for label, p in row.top for part in (labels[label], round(100 * p))] for row in rows],
+        "key": [keys.get(row.key) for row in rows],
+        "energy": [None if row.energy is None else round(100 * row.energy) for row in rows],
+        "drop": [int(row.drop) for row in rows],
         "marks": [{"time_s": time_s, "text": text} for time_s, text in marks],
     }
 
@@ -141,7 +160,7 @@ def thinned(rows: Iterable[Second], *, span_s: int) -> Iterator[Second]:
 
 
 def merge(rows: Sequence[Second], *, span_s: int) -> Second:
-    """Return one row for several: the surest tempo, the mean of genres and loudness, the commonest key."""
+    """Return one row for several: the surest tempo, the mean of genres, loudness and energy, the commonest key."""
     tempo = max(rows, key=lambda row: (row.bpm > 0.0, row.confidence))
     genres = [row for row in rows if row.top]
     shares: dict[str, float] = {}
@@ -149,6 +168,7 @@ def merge(rows: Sequence[Second], *, span_s: int) -> Second:
         shares[label] = shares.get(label, 0.0) + p / len(genres)
     keys = [row.key for row in rows if row.key]
     lufs = [row.lufs for row in rows if row.lufs is not None]
+    energy = [row.energy for row in rows if row.energy is not None]
     return Second(
         time_s=rows[0].time_s,
         bpm=tempo.bpm,
@@ -157,6 +177,8 @@ def merge(rows: Sequence[Second], *, span_s: int) -> Second:
         top=tuple(sorted(shares.items(), key=lambda score: -score[1])[:TOP]),
         key=max(keys, key=keys.count) if keys else "",
         lufs=sum(lufs) / len(lufs) if lufs else None,
+        energy=sum(energy) / len(energy) if energy else None,
+        drop=any(row.drop for row in rows),
         span_s=span_s,
     )
 

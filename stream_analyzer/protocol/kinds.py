@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 import struct
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from stream_analyzer.kinds import Kind, described, record
-from stream_analyzer.types import Alternative, Beat, Genre, Key, Level, Loudness, SourceKind, Spectrum, Status, Tempo
+from stream_analyzer.types import (
+    Alternative,
+    Beat,
+    Energy,
+    Genre,
+    Key,
+    Level,
+    Loudness,
+    Moment,
+    SourceKind,
+    Spectrum,
+    Status,
+    Tempo,
+)
 
 PROTOCOL_VERSION = 1
 SPECTRUM_HEADER = struct.Struct("<BBHHHQd")
@@ -125,7 +138,10 @@ class SummaryLoudness:
 
 @record
 class Summary:
-    """What a source that ended amounts to; None where nothing was found. ``music`` is the share that was music."""
+    """What a source that ended amounts to; None where nothing was found.
+
+    ``music`` is the share that was music, ``drops_s`` when drops fell, the newest of them.
+    """
 
     KIND: ClassVar[Kind] = Kind("summary")
 
@@ -136,6 +152,7 @@ class Summary:
     music: float = described(digits=4)
     key: SummaryKey | None = None
     loudness: SummaryLoudness | None = None
+    drops_s: tuple[float, ...] = described(default=(), digits=1)
 
 
 @record
@@ -148,21 +165,23 @@ class Mark:
     text: str
 
 
-WireEvent = Hello | Replay | Tempo | Beat | Genre | Key | Loudness | Level | Status | Spectrum | Summary | Mark
-JSON_EVENTS: tuple[type[Any], ...] = (Hello, Replay, Tempo, Beat, Genre, Key, Loudness, Level, Status, Summary, Mark)
-KINDS: tuple[str, ...] = (
-    "hello",
-    "replay",
-    "tempo",
-    "beat",
-    "genre",
-    "key",
-    "loudness",
-    "level",
-    "status",
-    "spectrum",
-    "summary",
-    "mark",
+WireEvent = (
+    Hello
+    | Replay
+    | Tempo
+    | Beat
+    | Genre
+    | Key
+    | Loudness
+    | Energy
+    | Moment
+    | Level
+    | Status
+    | Spectrum
+    | Summary
+    | Mark
 )
+JSON_EVENTS: tuple[type[Any], ...] = tuple(kind for kind in get_args(WireEvent) if kind is not Spectrum)
+KINDS: tuple[str, ...] = tuple(kind.KIND.name for kind in get_args(WireEvent))
 GREETINGS: tuple[str, ...] = ("hello", "replay")  # of a connection, outside the count of the session
 TYPES: tuple[str, ...] = tuple(kind for kind in KINDS if kind not in GREETINGS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
-from stream_analyzer.types import Genre, Key, Loudness, Tempo, TempoState
+from stream_analyzer.types import Energy, Genre, Key, Loudness, Moment, Tempo, TempoState
 
 if TYPE_CHECKING:
     from stream_analyzer.kinds import Described
@@ -19,7 +19,8 @@ class Second:
     """What was heard from ``time_s`` on, for ``span_s`` seconds.
 
     ``bpm`` is 0 without a tempo, ``state`` an index into `STATES`, ``top`` (label and share) empty without music,
-    ``key`` empty without one that is clear; ``lufs`` is the short-term loudness, None where it is not measured.
+    ``key`` empty without one that is clear; ``lufs`` is the short-term loudness, None where it is not measured, as is
+    ``energy``; ``drop`` tells whether one was told.
     """
 
     time_s: int
@@ -29,6 +30,8 @@ class Second:
     top: tuple[tuple[str, float], ...] = ()
     key: str = ""
     lufs: float | None = None
+    energy: float | None = None
+    drop: bool = False
     span_s: int = 1
 
 
@@ -42,6 +45,8 @@ class Seconds:
         self._genre: Genre | None = None
         self._key: Key | None = None
         self._loudness: Loudness | None = None
+        self._energy: Energy | None = None
+        self._drop = False
 
     def add(self, event: Described) -> Second | None:
         """Take an event into account; return the second that it ends, if it is the first of a later one.
@@ -62,6 +67,10 @@ class Seconds:
                 self._key = event
             case Loudness():
                 self._loudness = event
+            case Energy():
+                self._energy = event
+            case Moment(turn="drop"):
+                self._drop = True
         return done
 
     def end(self) -> Second | None:
@@ -69,8 +78,9 @@ class Seconds:
         if not self._heard:
             return None
         tempo, genre, key, loudness = self._tempo, self._genre, self._key, self._loudness
-        self._tempo = self._genre = self._key = self._loudness = None
-        self._heard = False
+        energy, drop = self._energy, self._drop
+        self._tempo = self._genre = self._key = self._loudness = self._energy = None
+        self._heard = self._drop = False
         return Second(
             time_s=self._second,
             bpm=tempo.bpm if tempo else 0.0,
@@ -79,4 +89,6 @@ class Seconds:
             top=tuple((score.label, score.p) for score in genre.scores[:TOP]) if genre else (),
             key=(key.label or "") if key else "",
             lufs=loudness.short_term_lufs if loudness else None,
+            energy=energy.value if energy else None,
+            drop=drop,
         )

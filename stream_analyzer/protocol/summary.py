@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from stream_analyzer.kinds import described_fields
 from stream_analyzer.protocol.encode import wire_value
 from stream_analyzer.protocol.kinds import Summary, SummaryGenre, SummaryKey, SummaryLoudness, SummaryTempo
-from stream_analyzer.types import Alternative, Genre, Key, Loudness, Tempo
+from stream_analyzer.types import Alternative, Genre, Key, Loudness, Moment, Tempo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +23,7 @@ _MAX_ALTERNATIVES = 3
 _BIN_BPM = 0.1
 _BINS = 5000
 _LEAST_CONFIDENCE = 1e-6
+_MOST_DROPS = 100
 
 
 class RunningSummary:
@@ -41,6 +43,7 @@ class RunningSummary:
         self._keyed = 0
         self._camelot: dict[str, str] = {}
         self._loudness: Loudness | None = None
+        self._drops_s: deque[float] = deque(maxlen=_MOST_DROPS)
 
     def add(self, event: Described) -> None:
         """Take an event into account; held predictions are no new evidence."""
@@ -52,6 +55,8 @@ class RunningSummary:
                 self._add_key(event)
             case Loudness():
                 self._loudness = event
+            case Moment(turn="drop"):
+                self._drops_s.append(event.at_s)
             case Genre():
                 self._judged += 1
                 self._judged_music += event.state == "music"
@@ -125,8 +130,16 @@ class RunningSummary:
 
     def summary(self) -> Summary:
         """Return what everything so far amounts to."""
-        duration_s = self.duration_s
-        return Summary(duration_s, duration_s, self.tempo(), self.genre(), self.music(), self.key(), self.loudness())
+        return Summary(
+            time_s=self.duration_s,
+            duration_s=self.duration_s,
+            tempo=self.tempo(),
+            genre=self.genre(),
+            music=self.music(),
+            key=self.key(),
+            loudness=self.loudness(),
+            drops_s=tuple(self._drops_s),
+        )
 
 
 class Timeline:

@@ -143,8 +143,11 @@ class Watch:
         for event in self._measured.values():
             for name, _, what in described_fields(type(event)):
                 value = getattr(event, name)
-                if what.metric and value is not None:
-                    yield _gauge(what.metric.name, what.metric.text, float(value))
+                if not what.metric or value is None:
+                    continue
+                word = isinstance(value, str)
+                label = (what.metric.name, value) if word else None
+                yield _gauge(what.metric.name, what.metric.text, 1.0 if word else float(value), label)
 
     def _listeners(self) -> Iterator[_Sample]:
         for kind, count in self._messages.items():

@@ -46,6 +46,8 @@ MIGRATIONS = (
         top BLOB NOT NULL,
         key INTEGER REFERENCES words,
         lufs INTEGER,
+        energy INTEGER,
+        "drop" INTEGER NOT NULL,
         PRIMARY KEY (set_id, second)
     ) WITHOUT ROWID;
     CREATE TABLE parts (

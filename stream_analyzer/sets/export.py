@@ -33,13 +33,10 @@ def to_csv(night: Night, _seconds: Sequence[Second]) -> str:
 
 
 def to_json(night: Night, seconds: Sequence[Second]) -> str:
-    """Return all there is, the seconds as columns like those of `/timeline`, with keys and loudness."""
+    """Return all there is, the seconds as columns like those of `/timeline`, with loudness."""
     about = asdict(night.about) | {"started_at": moment(night, 0)}
     about["parts"], about["marks"] = len(night.parts), len(night.marks)
-    rows = columns(seconds, session=str(night.about.id)) | {
-        "key": [second.key or None for second in seconds],
-        "lufs": [second.lufs for second in seconds],
-    }
+    rows = columns(seconds, session=str(night.about.id)) | {"lufs": [second.lufs for second in seconds]}
     known = {"set": about, "parts": night.parts, "events": night.events, "marks": night.marks}
     return json.dumps({**known, "seconds": rows}, default=asdict, ensure_ascii=False) + "\n"
 

@@ -140,8 +140,8 @@ def seconds_of(
     """Return the seconds of a set, those ``before_s`` alone if it is given, their times moved by ``shift_s``."""
     words = dict(connection.execute("SELECT id, word FROM words").fetchall())
     rows = connection.execute(
-        "SELECT second, bpm, confidence, state, top, key, lufs FROM seconds WHERE set_id = ? AND second < ?"
-        " ORDER BY second",
+        'SELECT second, bpm, confidence, state, top, key, lufs, energy, "drop" FROM seconds'
+        " WHERE set_id = ? AND second < ? ORDER BY second",
         (set_id, 1 << 60 if before_s is None else before_s),
     )
     return [
@@ -153,8 +153,10 @@ def seconds_of(
             top=tuple((words.get(word, ""), p / 100) for word, p in zip(top[::2], top[1::2], strict=True)),
             key=words.get(key, "") if key else "",
             lufs=None if lufs is None else lufs / 10,
+            energy=None if energy is None else energy / 100,
+            drop=bool(drop),
         )
-        for second, bpm, confidence, state, top, key, lufs in rows
+        for second, bpm, confidence, state, top, key, lufs, energy, drop in rows
     ]
 
 

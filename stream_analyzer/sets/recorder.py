@@ -17,7 +17,7 @@ from stream_analyzer.sets import reading, writing
 from stream_analyzer.sets.database import open_for_reading
 from stream_analyzer.sets.parts import PartFinder
 from stream_analyzer.system.threads import in_daemon_thread
-from stream_analyzer.types import Status
+from stream_analyzer.types import Moment, Status
 
 if TYPE_CHECKING:
     from stream_analyzer.kinds import Described
@@ -84,6 +84,10 @@ class Recorder:
         if isinstance(event, Status) and event.state != self._state:
             self._state = event.state
             self._put(partial(writing.write_event, second=int(event.time_s), kind=event.state, text=event.detail))
+
+        if isinstance(event, Moment):
+            text = f"{event.confidence:.0%} sure"
+            self._put(partial(writing.write_event, second=int(event.at_s), kind=event.turn, text=text))
 
     def mark(self, mark: Mark) -> None:
         """Keep a mark."""

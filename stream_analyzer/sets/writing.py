@@ -81,8 +81,10 @@ def write_second(connection: sqlite3.Connection, place: Place, second: Second, a
         top,
         word_id(connection, second.key) if second.key else None,
         None if second.lufs is None else round(10 * second.lufs),
+        None if second.energy is None else round(100 * second.energy),
+        second.drop,
     )
-    connection.execute("INSERT OR REPLACE INTO seconds VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+    connection.execute("INSERT OR REPLACE INTO seconds VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
     end_s = second.time_s + place.offset_s + 1
     connection.execute("UPDATE sets SET written_at = ?, end_s = max(end_s, ?) WHERE id = ?", (at, end_s, place.set_id))
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from stream_analyzer.protocol.history import ROWS, SPANS_S, History, columns
 from stream_analyzer.protocol.seconds import STATES, Second, Seconds
-from stream_analyzer.types import Genre, Key, Level, Loudness, Score, Tempo
+from stream_analyzer.types import Energy, Genre, Key, Level, Loudness, Moment, Score, Tempo
 
 if TYPE_CHECKING:
     from stream_analyzer.kinds import Described
@@ -148,14 +148,30 @@ def test_a_second_is_the_newest_of_each_kind() -> None:
     seconds = Seconds()
     events = (
         tempo(5.1, 100.0), Key(5.2, "A minor", "8A", 0.9, "clear", 0.0, 0.0, ()), genre(5.3, first="Jazz"),
-        Loudness(5.4, -10.0, -12.5, None, 0.0, -1.0), tempo(5.6, 101.0), Level(5.9, -20.0, -3.0, clipping=False),
+        Loudness(5.4, -10.0, -12.5, None, 0.0, -1.0), Energy(5.5, 0.7, -18.0, 4.5, 900.0),
+        Moment(5.5, "drop", 5.0, 0.9), tempo(5.6, 101.0), Level(5.9, -20.0, -3.0, clipping=False),
     )  # fmt: skip
     assert [seconds.add(event) for event in events] == [None] * len(events)
     second = seconds.add(Level(6.0, -20.0, -3.0, clipping=False))
-    assert second == Second(5, 101.0, 0.8, STATES.index("locked"), second.top if second else (), "A minor", -12.5)
+    locked = STATES.index("locked")
+    assert second
+    assert second == Second(5, 101.0, 0.8, locked, second.top, "A minor", -12.5, energy=0.7, drop=True)
     assert second.top[0] == ("Jazz", 0.4)
     assert seconds.end() == Second(6)
     assert seconds.end() is None
+
+
+def test_key_energy_and_drops_are_kept_and_thinned() -> None:
+    history = History(limits=(2, 2, 2, 2))
+    for time_s, key, energy in ((0, "A minor", 0.2), (1, "E minor", 0.4), (2, "E minor", None), (3, "", 0.6)):
+        history.add(Second(time_s, 120.0, 0.5, key=key, energy=energy, drop=time_s == 1))
+    newest = [(row.key, row.energy, row.drop) for row in history.rows()][-2:]
+    assert newest == [("E minor", None, False), ("", 0.6, False)]
+    for time_s in range(4, 9):
+        history.add(Second(time_s, 120.0, 0.5))
+    found = json.loads(history.to_json("abcdef"))
+    assert (found["keys"], found["key"][0], found["energy"][0], found["drop"][0]) == (["E minor"], 0, 40, 1)
+    assert (found["key"][-1], found["energy"][-1], found["drop"][-1]) == (None, None, 0)
 
 
 def test_columns_number_the_labels_that_are_there() -> None:

@@ -21,10 +21,12 @@ from stream_analyzer.types import (
     Alternative,
     AudioBlock,
     Beat,
+    Energy,
     Genre,
     Key,
     Level,
     Loudness,
+    Moment,
     Score,
     Spectrum,
     Status,
@@ -117,6 +119,24 @@ def test_loudness_keeps_the_schema_before_and_after_the_first_sound(
         validate(message)
 
 
+def test_energy_and_moments_keep_the_schema(validate: Callable[[dict[str, Any]], None]) -> None:
+    for event, values in (
+        (Energy(5.0, 0.72345, -18.04, 4.5, 912.4), [0.723, -18.0, 4.5, 912.0]),
+        (Moment(5.0, "drop", 4.44, 0.87654), ["drop", 4.4, 0.8765]),
+    ):
+        message = body(Encoder("abcdef").encode(event).payload)
+        assert list(message["data"].values()) == values
+        validate(message)
+
+
+def test_summary_has_the_newest_drops_and_no_other_moments() -> None:
+    summary = RunningSummary()
+    for at_s in range(120):
+        summary.add(Moment(at_s + 0.5, "build_up", at_s - 9.0, 0.9))
+        summary.add(Moment(at_s + 0.5, "drop", float(at_s), 0.9))
+    assert summary.summary().drops_s == tuple(float(at_s) for at_s in range(20, 120))
+
+
 def test_genre_message_is_exactly_this(validate: Callable[[dict[str, Any]], None]) -> None:
     message = body(Encoder("abcdef").encode(GENRE).payload)
     assert message["data"] == {
@@ -182,7 +202,8 @@ def test_the_schema_refuses_what_it_should(validate: Callable[[dict[str, Any]], 
 
 def test_summary_of_nothing() -> None:
     found = event_data(RunningSummary().summary())
-    assert found == {"duration_s": 0.0, "tempo": None, "genre": None, "music": 0.0, "key": None, "loudness": None}
+    nothing = dict.fromkeys(("tempo", "genre", "key", "loudness"))
+    assert found == {"duration_s": 0.0, "music": 0.0, "drops_s": []} | nothing
 
 
 def test_summary_has_the_last_loudness(validate: Callable[[dict[str, Any]], None]) -> None:

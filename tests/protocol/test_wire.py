@@ -21,18 +21,21 @@ from stream_analyzer.types import (
     TOP_GENRES,
     Alternative,
     Beat,
+    Energy,
     Genre,
     GenreState,
     Key,
     KeyState,
     Level,
     Loudness,
+    Moment,
     Score,
     Spectrum,
     State,
     Status,
     Tempo,
     TempoState,
+    Turn,
 )
 from tests.support.real_process import ROOT
 
@@ -99,6 +102,15 @@ loudnesses = st.builds(
     range_lu=st.floats(0, 120),
     true_peak_dbtp=st.floats(-120, 10),
 )
+energies = st.builds(
+    Energy,
+    time_s=seconds,
+    value=shares,
+    bass_dbfs=st.floats(-120, 10),
+    onsets_per_s=st.floats(0, 50),
+    brightness_hz=st.floats(0, 11_025),
+)
+moments = st.builds(Moment, seconds, st.sampled_from(get_args(Turn)), seconds, shares)
 statuses = st.builds(
     Status,
     time_s=seconds,
@@ -112,7 +124,10 @@ statuses = st.builds(
 )
 
 
-@given(st.lists(tempi | beats | genres | keys | loudnesses | levels | statuses, min_size=1, max_size=5))
+events_of_all = tempi | beats | genres | keys | loudnesses | energies | moments | levels | statuses
+
+
+@given(st.lists(events_of_all, min_size=1, max_size=5))
 def test_events_survive_the_way_there_and_back(events: list[Described]) -> None:
     there, again = Encoder(SESSION), Encoder(SESSION)
     for seq, event in enumerate(events, start=1):
@@ -247,9 +262,7 @@ def test_nothing_but_a_protocol_error_ever_comes_of_it(payload: str | bytes) -> 
 
 @given(st.data())
 def test_no_change_to_one_field_breaks_the_reader(data: st.DataObject) -> None:
-    whole = json.loads(
-        Encoder(SESSION).encode(data.draw(tempi | beats | genres | keys | loudnesses | levels | statuses)).payload
-    )
+    whole = json.loads(Encoder(SESSION).encode(data.draw(events_of_all)).payload)
     place = data.draw(st.sampled_from([whole, whole["data"]]))
     place[data.draw(st.sampled_from(sorted(place)))] = data.draw(
         st.none() | st.booleans() | st.integers() | st.floats() | words | st.just([]) | st.just({})

@@ -186,7 +186,7 @@ def test_columns_with_a_gap_between_them_stay_apart() -> None:
     [
         (
             "types=tempo,rumour",
-            "no type 'rumour'; known are tempo, beat, genre, key, loudness, level, status",
+            "no type 'rumour'; known are tempo, beat, genre, key, loudness, energy, moment, level, status",
         ),
         ("types=", "no type ''"),
         ("types=hello", "no type 'hello'"),

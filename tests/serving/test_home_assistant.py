@@ -12,7 +12,7 @@ import pytest
 
 from stream_analyzer.protocol.encode import Encoder
 from stream_analyzer.serving.mqtt.discovery import discovery
-from stream_analyzer.types import Alternative, Genre, Key, Loudness, Score, Status, Tempo
+from stream_analyzer.types import Alternative, Energy, Genre, Key, Loudness, Moment, Score, Status, Tempo
 
 BASE = "stream-analyzer/hall/v1"
 SENSOR = {
@@ -22,9 +22,12 @@ SENSOR = {
         "platform": {"const": "sensor"},
         "unique_id": {"type": "string", "pattern": "^stream_analyzer_hall_"},
         "name": {"type": "string"},
-        "state_topic": {"type": "string", "pattern": f"^{BASE}/(tempo|genre|key|loudness|status)$"},
+        "state_topic": {"type": "string", "pattern": f"^{BASE}/(tempo|genre|key|loudness|energy|moment|status)$"},
         "value_template": {"type": "string"},
-        "json_attributes_topic": {"type": "string", "pattern": f"^{BASE}/(tempo|genre|key|loudness|status)$"},
+        "json_attributes_topic": {
+            "type": "string",
+            "pattern": f"^{BASE}/(tempo|genre|key|loudness|energy|moment|status)$",
+        },
         "json_attributes_template": {"type": "string"},
         "icon": {"type": "string", "pattern": "^mdi:[a-z-]+$"},
         "unit_of_measurement": {"enum": ["BPM", "%", "LUFS", "LU", "dBTP"]},
@@ -76,23 +79,32 @@ def payload() -> dict[str, Any]:
 def test_it_is_one_device_with_its_sensors(payload: dict[str, Any]) -> None:
     jsonschema.Draft202012Validator(DEVICE).validate(payload)
     sensors = payload["components"]
-    loudness = {"loudness", "loudness_integrated_lufs", "loudness_range_lu", "loudness_true_peak_dbtp"}
+    passing = {
+        "energy",
+        "moment",
+        "loudness",
+        "loudness_integrated_lufs",
+        "loudness_range_lu",
+        "loudness_true_peak_dbtp",
+    }
     assert (
         set(sensors)
-        == {"tempo", "tempo_confidence", "genre", "genre_confidence", "key", "key_confidence", "state"} | loudness
+        == {"tempo", "tempo_confidence", "genre", "genre_confidence", "key", "key_confidence", "state"} | passing
     )
-    assert {key for key, sensor in sensors.items() if "expire_after" in sensor} == loudness, "no broker keeps it"
+    assert {key for key, sensor in sensors.items() if "expire_after" in sensor} == passing, "no broker keeps it"
     assert len({sensor["unique_id"] for sensor in sensors.values()}) == len(sensors)
 
 
 def shown(payload: dict[str, Any]) -> dict[str, str]:
     """Return what each sensor shows of the last messages, as Home Assistant renders it."""
     genre = Genre(1.0, "Jazz", 0.705, "music", 0.0, 0.98, (Score("Jazz", 0.705),), sure=True)
-    events: dict[str, Tempo | Genre | Key | Loudness | Status] = {
+    events: dict[str, Tempo | Genre | Key | Loudness | Energy | Moment | Status] = {
         "tempo": Tempo(1.0, 127.94, 0.834, "locked", 0.0, ()),
         "genre": genre,
         "key": Key(1.0, "A minor", "8A", 0.62, "clear", 0.0, 3.0, (Score("A minor", 0.62),)),
         "loudness": Loudness(1.0, -12.0, -13.04, None, 4.0, -0.2),
+        "energy": Energy(1.0, 0.724, -18.0, 4.5, 900.0),
+        "moment": Moment(1.0, "build_up", 0.5, 0.8),
         "status": Status(1.0, "live", "", 0.0, 0.0, 0, 0),
     }
     said = {f"{BASE}/{kind}": json.loads(Encoder("abcdef").encode(e).payload) for kind, e in events.items()}
@@ -115,6 +127,8 @@ def test_the_templates_read_our_messages(payload: dict[str, Any]) -> None:
         "loudness_integrated_lufs": "None",
         "loudness_range_lu": "4.0",
         "loudness_true_peak_dbtp": "-0.2",
+        "energy": "72.0",
+        "moment": "build_up",
         "state": "live",
     }
     assert "live" in payload["components"]["state"]["options"]

@@ -18,7 +18,7 @@ from stream_analyzer.protocol.encode import Encoder
 from stream_analyzer.serving.monitor import Monitor, Watch
 from stream_analyzer.serving.web.fanout import Counters
 from stream_analyzer.sound.queue import BlockQueue
-from stream_analyzer.types import LogState, Loudness, State, Status
+from stream_analyzer.types import Energy, Key, LogState, Loudness, State, Status
 from tests.support.fakes import drum_loop
 from tests.support.real_process import Service, serve, state_is
 
@@ -182,6 +182,12 @@ def test_what_is_measured_is_shown_while_there_is_sound() -> None:
         "loudness_range_lu": 4.0,
         "true_peak_dbtp": -0.2,
     }
+    seen.put(Encoder("abcdef").encode(Key(5.0, "A minor", "8A", 0.75, "clear", 0.0, 3.0, ())))
+    seen.put(Encoder("abcdef").encode(Energy(5.0, 0.5, -18.0, 4.5, 900.0)))
+    samples = parse(monitor.metrics().body.decode())
+    assert (samples["key", "A minor"], samples["key_confidence",], samples["energy",]) == (1.0, 0.75, 0.5)
+    seen.put(Encoder("abcdef").encode(Key(6.0, "C major", "8B", 0.75, "clear", 0.0, 3.0, ())))
+    assert [name for name in parse(monitor.metrics().body.decode()) if name[0] == "key"] == [("key", "C major")]
     progress.status = Status(5.0, "device_lost", "", 0.0, 0.0, 0, 0)
     assert ("true_peak_dbtp",) not in parse(monitor.metrics().body.decode())
 

@@ -339,6 +339,8 @@ def test_the_documentation_names_every_address_with_its_arguments() -> None:
             "key": "ssfsf",
             "loudness": "ffff",
             "integrated": "f",
+            "energy": "ffff",
+            "moment": "sf",
             "level": "ffi",
             "status": "ss",
             "demo": "i",

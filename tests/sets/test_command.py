@@ -82,7 +82,7 @@ def test_json_holds_every_second(path: Path, capsys: pytest.CaptureFixture[str])
     assert len(found["parts"]) == found["set"]["parts"] == 3
     seconds = found["seconds"]
     assert {len(seconds[name]) for name in ("time_s", "bpm", "top", "key", "lufs")} == {180}
-    assert (seconds["bpm"][70], seconds["key"][70], seconds["lufs"][70]) == (148.0, "F major", -12.0)
+    assert (seconds["bpm"][70], seconds["keys"][seconds["key"][70]], seconds["lufs"][70]) == (148.0, "F major", -12.0)
 
 
 def test_a_cue_sheet_is_as_its_grammar_says(path: Path, tmp_path: Path) -> None:

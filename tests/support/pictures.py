@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tests.support import chromium
 from tests.support.real_process import ROOT
-from tests.support.scripted import GENRE, KEY, LOUDNESS, TEMPO, Scripted, set_so_far, status
+from tests.support.scripted import ENERGY, GENRE, KEY, LOUDNESS, TEMPO, Scripted, set_so_far, status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,6 +87,7 @@ def take(browser: Browser, mode: Mode) -> bytes:
         analyzer.send("genre", GENRE)
         analyzer.send("key", KEY)
         analyzer.send("loudness", LOUDNESS)
+        analyzer.send("energy", ENERGY)
         analyzer.send_columns(5, column=COLUMN)
         analyzer.send("status", status(mode.state))
         page.wait_for_function(SETTLED, arg=mode.state)

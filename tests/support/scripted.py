@@ -13,7 +13,7 @@ from stream_analyzer.protocol.history import History, columns
 from stream_analyzer.protocol.kinds import NTH_MODULUS, SPECTRUM_HEADER
 from stream_analyzer.protocol.seconds import Seconds
 from stream_analyzer.serving.web import server as web_server
-from stream_analyzer.types import Genre, Score, Tempo
+from stream_analyzer.types import Energy, Genre, Moment, Score, Tempo
 from tests.support.real_process import ROOT
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ HELLO: dict[str, Any] = {
     "models": [
         {"name": "tempo-mel-cnn", "version": "1.2.0", "task": "tempo", "window_s": 12.0, "first_s": 3.0},
         {"name": "genre-mel-cnn", "version": "1.2.0", "task": "genre", "window_s": 10.0, "first_s": 3.2},
+        {"name": "key-profile-cnn", "version": "1.0.0", "task": "key", "window_s": 30.0, "first_s": 6.0},
+        {"name": "beat-mel-tcn", "version": "1.0.0", "task": "beat", "window_s": 8.0, "first_s": 0.1},
     ],
 }
 BEATING: dict[str, Any] = HELLO | {"types": ["tempo", "beat", "genre", "level", "status", "spectrum", "summary"]}
@@ -78,6 +80,7 @@ LOUDNESS: dict[str, Any] = {
     "range_lu": 4.2,
     "true_peak_dbtp": -0.4,
 }
+ENERGY: dict[str, Any] = {"value": 0.72, "bass_dbfs": -18.0, "onsets_per_s": 4.5, "brightness_hz": 912.0}
 LEVEL: dict[str, Any] = {"rms_dbfs": -18.2, "peak_dbfs": -3.1, "clipping": False}
 
 
@@ -120,8 +123,11 @@ def set_so_far(duration_s: int) -> History:
         scores = (Score(label, sure), *(Score(name, (1 - sure) * 0.4 / (1 + i)) for i, name in enumerate(rest)))
         if into_s < 232:  # the sound stops for a moment between the parts
             state: TempoState = "locked" if into_s > 6 else "searching"
-            done = seconds.add(Tempo(second + 0.2, bpm + 0.3 * (second * 5 % 7 - 3) / 3, sure, state, 0.0, ()))
+            done = seconds.add(Energy(second + 0.1, min(1.0, 0.3 + into_s % 60 / 75), -18.0, 4.5, 900.0))
+            seconds.add(Tempo(second + 0.2, bpm + 0.3 * (second * 5 % 7 - 3) / 3, sure, state, 0.0, ()))
             seconds.add(Genre(second + 0.4, label, sure, "music", 0.0, 0.95, scores))
+            if into_s % 60 == 59:
+                seconds.add(Moment(second + 0.8, "drop", second + 0.2, 0.9))
             if done:
                 history.add(done)
     return history
@@ -187,6 +193,7 @@ class Scripted:
         self.send("genre", GENRE)
         self.send("key", KEY)
         self.send("loudness", LOUDNESS)
+        self.send("energy", ENERGY)
         self.send("level", LEVEL)
         for level in range(100, 200, 10):
             self.send_columns(5, level=level)

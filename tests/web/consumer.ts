@@ -22,7 +22,7 @@ export async function show(write: (line: string) => void) {
         tell(message);
         break;
       default: {
-        const rest: "hello" | "beat" | "key" | "loudness" | "level" | "status" | "summary" | "mark" = message.type;
+        const rest: "hello" | "beat" | "key" | "loudness" | "energy" | "moment" | "level" | "status" | "summary" | "mark" = message.type;
         write(rest);
       }
     }

@@ -34,6 +34,15 @@ test("a key comes through, and none too; one in an unknown state does not", () =
   assert.equal(decodeText(envelope("key", { ...key, state: "modal" })), null);
 });
 
+test("energy and moments come through; without a number, or with an unknown turn, they do not", () => {
+  const energy = { value: 0.72, bass_dbfs: -18, onsets_per_s: 4.5, brightness_hz: 912 };
+  const moment = { turn: "drop", at_s: 63.4, confidence: 0.9 };
+  assert.deepEqual(decodeText(envelope("energy", energy)).data, energy);
+  assert.deepEqual(decodeText(envelope("moment", moment)).data, moment);
+  assert.equal(decodeText(envelope("energy", { ...energy, value: "high" })), null);
+  assert.equal(decodeText(envelope("moment", { ...moment, turn: "twist" })), null);
+});
+
 test("loudness comes through, before there is any too; without a number it does not", () => {
   const loudness = { momentary_lufs: -12, short_term_lufs: -13, integrated_lufs: null, range_lu: 0, true_peak_dbtp: -1 };
   for (const data of [loudness, { ...loudness, integrated_lufs: -14 }]) assert.deepEqual(decodeText(envelope("loudness", data)).data, data);
@@ -63,7 +72,7 @@ test("a summary comes through, with nothing found too", () => {
   const loudness = { integrated_lufs: -14, range_lu: 4, true_peak_dbtp: -1 };
   const key = { label: "A minor", camelot: "8A", confidence: 0.5 };
   for (const part of [{ ...found, key, loudness }, { tempo: null, genre: null, key: null, loudness: null }]) {
-    const data = { duration_s: 9, music: 0.5, ...part };
+    const data = { duration_s: 9, music: 0.5, drops_s: [3.5], ...part };
     assert.deepEqual(decodeText(envelope("summary", data)).data, data);
   }
   assert.equal(decodeText(envelope("summary", { duration_s: 9, music: 0.5, tempo: {}, genre: null })), null);

@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { colourOf } from "../../web/page/families.js";
 import { INITIAL, latency, reduce } from "../../web/page/state.js";
-import { decodeTimeline, join, leader, prolong, range, rowAt, together, transitions } from "../../web/page/timeline.js";
+import { decodeTimeline, drive, drop, join, leader, prolong, range, rowAt, together, transitions, tune } from "../../web/page/timeline.js";
 
 const COLUMNS = {
   v: 1, session: "a", states: ["searching", "locked"], labels: ["House", "Jazz"],
@@ -29,8 +29,23 @@ function rows(...parts) {
 test("the server's columns become rows", () => {
   const { session, rows: made } = decodeTimeline(COLUMNS);
   assert.equal(session, "a");
-  assert.deepEqual(made[0], { time_s: 0, span_s: 4, bpm: 120, confidence: 0.8, state: "locked", top: [{ label: "House", p: 0.6 }, { label: "Jazz", p: 0.2 }] });
+  assert.deepEqual(made[0], { time_s: 0, span_s: 4, bpm: 120, confidence: 0.8, state: "locked", top: [{ label: "House", p: 0.6 }, { label: "Jazz", p: 0.2 }], key: "", energy: null, drop: false });
   assert.deepEqual(made.map(leader), ["House", "", "Jazz"]);
+});
+
+test("key, energy and drops come with the rows where they are known", () => {
+  const { rows: made } = decodeTimeline({ ...COLUMNS, keys: ["A minor"], key: [null, 0, 7], energy: [null, 72, "x"], drop: [0, 1, 2] });
+  assert.deepEqual(made.map(({ key, energy, drop }) => [key, energy, drop]), [["", null, false], ["A minor", 0.72, true], ["", null, false]]);
+});
+
+test("energy, key and drops go with the present second, and make none", () => {
+  assert.deepEqual(drive([], { value: 0.7 }, 3.2), []);
+  let made = prolong([], tempo(120), 3.2);
+  made = drop(tune(drive(made, { value: 0.7 }, 3.3), { label: "A minor", state: "clear" }, 3.4), 3.5);
+  assert.deepEqual(made.map(({ key, energy, drop }) => [key, energy, drop]), [["A minor", 0.7, true]]);
+  assert.equal(drive(made, { value: 0.1 }, 3.6), made, "the first of many counts");
+  assert.equal(tune(made, { label: "B minor", state: "holding" }, 3.7), made);
+  assert.equal(drop(made, 4.1), made, "nothing else is known of that second");
 });
 
 test("columns of another form are refused", () => {

@@ -37,7 +37,7 @@ PROGRESSIONS = (
 
 def compose(style: Style, rng: np.random.Generator, *, beats: float) -> Score:
     """Return a score of ``style``, at least ``beats`` long, in sections that add and drop instruments."""
-    song = _Song(style, rng)
+    song = Song(style, rng)
     bar = 0
     while bar * 4 < beats:
         bars = int(rng.choice([2, 4, 4, 8]))
@@ -62,7 +62,7 @@ def metronome(rng: np.random.Generator, *, beats: float) -> Score:
     return Score(notes=notes, programs=programs)
 
 
-class _Song:
+class Song:
     """One piece in the making: fixed key, kit, instruments, and chords."""
 
     def __init__(self, style: Style, rng: np.random.Generator) -> None:
@@ -77,11 +77,13 @@ class _Song:
         self.snare = int(rng.choice([SNARE, SNARE, 40, CLAP, RIM]))
         self.hat = int(rng.choice([CLOSED_HAT, CLOSED_HAT, RIDE, OPEN_HAT, 70]))
 
-    def section(self, first_bar: int, bars: int) -> None:
+    def section(self, first_bar: int, bars: int, *, plays: tuple[bool, bool, bool, bool] | None = None) -> None:
+        """Add bars, in which drums, bass, chords and lead play or rest: by chance, unless it is said."""
         rng, style = self.rng, self.style
         pattern = style.drums[int(rng.integers(len(style.drums)))]
-        plays_drums, plays_bass, plays_chords, plays_lead = rng.random(4) < (0.88, 0.8, 0.6, 0.55)
-        parts = rng.random(3) < (0.92, 0.92, 0.85)
+        drawn = rng.random(4) < (0.88, 0.8, 0.6, 0.55)
+        plays_drums, plays_bass, plays_chords, plays_lead = drawn if plays is None else plays
+        parts = (rng.random(3) < (0.92, 0.92, 0.85)) | (plays is not None)
         drums = tuple(
             _vary(steps, rng) if part else NONE[: len(steps)] for steps, part in zip(pattern, parts, strict=True)
         )

@@ -34,7 +34,7 @@ import { Socket } from "./socket.js";
  */
 
 /** @type {readonly MessageType[]} */
-export const TYPES = ["tempo", "beat", "genre", "key", "loudness", "level", "status", "spectrum", "summary", "mark"];
+export const TYPES = ["tempo", "beat", "genre", "key", "loudness", "energy", "moment", "level", "status", "spectrum", "summary", "mark"];
 const TEXT_TYPES = TYPES.filter((type) => type !== "spectrum");
 const STALE_MS = 2000;
 const MOST_WAITING = 4096; // more than a whole replay; only what runs amok sends more in that time

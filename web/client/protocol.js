@@ -16,6 +16,8 @@
  * @typedef {"searching" | "clear" | "holding" | "unclear"} KeyState
  * @typedef {{label: string, camelot: string, confidence: number, state: KeyState, age_s: number, tuning_cents: number, top: Score[]}} Key label and camelot are "" while nothing had a key yet
  * @typedef {{momentary_lufs: number, short_term_lufs: number, integrated_lufs: number | null, range_lu: number, true_peak_dbtp: number}} Loudness
+ * @typedef {{value: number, bass_dbfs: number, onsets_per_s: number, brightness_hz: number}} Energy
+ * @typedef {{turn: "build_up" | "drop" | "breakdown", at_s: number, confidence: number}} Moment
  * @typedef {{rms_dbfs: number, peak_dbfs: number, clipping: boolean}} Level
  * @typedef {"none" | "quiet" | "zeros" | "elsewhere"} Silence
  * @typedef {"starting" | "warming" | "live" | "cancelling" | "silent" | "steady" | "degraded" | "device_lost" | "ended"} SourceState
@@ -35,14 +37,14 @@
  * @typedef {{label: string, camelot: string, confidence: number}} SummaryKey
  * @typedef {{integrated_lufs: number | null, range_lu: number, true_peak_dbtp: number}} SummaryLoudness
  * @typedef {{duration_s: number, tempo: SummaryTempo | null, genre: SummaryGenre | null, music: number,
- *   key: SummaryKey | null, loudness: SummaryLoudness | null}} Summary
+ *   key: SummaryKey | null, loudness: SummaryLoudness | null, drops_s: number[]}} Summary
  * @typedef {{bands: number, columns: number, levels: Uint8Array}} Spectrum columns * bands levels, oldest column first, low band first
  */
 
 /**
  * @typedef {{time_s: number, session: string, seq: number, nth: number}} Head
  * @typedef {Head & ({type: "hello", data: Hello} | {type: "tempo", data: Tempo} | {type: "beat", data: Beat} | {type: "genre", data: Genre}
- *   | {type: "key", data: Key} | {type: "loudness", data: Loudness} | {type: "level", data: Level} | {type: "status", data: Status} | {type: "summary", data: Summary} | {type: "mark", data: Mark}
+ *   | {type: "key", data: Key} | {type: "loudness", data: Loudness} | {type: "energy", data: Energy} | {type: "moment", data: Moment} | {type: "level", data: Level} | {type: "status", data: Status} | {type: "summary", data: Summary} | {type: "mark", data: Mark}
  *   | {type: "spectrum", data: Spectrum})} Message
  * @typedef {Exclude<Message["type"], "hello">} MessageType
  * @typedef {Record<string, unknown>} Fields
@@ -56,6 +58,7 @@ const KEY_STATES = ["searching", "clear", "holding", "unclear"];
 const GENRE_STATES = ["searching", "music", "holding", "not_music"];
 const SOURCE_STATES = ["starting", "warming", "live", "cancelling", "silent", "steady", "degraded", "device_lost", "ended"];
 
+const TURNS = ["build_up", "drop", "breakdown"];
 const SILENCES = ["none", "quiet", "zeros", "elsewhere"];
 
 /** Thrown inside this file only: a field is missing or of the wrong type. */
@@ -199,6 +202,17 @@ const READERS = {
     short_term_lufs: number(data.short_term_lufs),
     ...summaryLoudness(data),
   }),
+  energy: (data) => ({
+    value: number(data.value),
+    bass_dbfs: number(data.bass_dbfs),
+    onsets_per_s: number(data.onsets_per_s),
+    brightness_hz: number(data.brightness_hz),
+  }),
+  moment: (data) => ({
+    turn: oneOf(data.turn, TURNS),
+    at_s: number(data.at_s),
+    confidence: number(data.confidence),
+  }),
   level: (data) => ({
     rms_dbfs: number(data.rms_dbfs),
     peak_dbfs: number(data.peak_dbfs),
@@ -227,6 +241,7 @@ const READERS = {
     music: number(data.music),
     key: data.key ? summaryKey(fields(data.key)) : null,
     loudness: data.loudness ? summaryLoudness(fields(data.loudness)) : null,
+    drops_s: list(data.drops_s).map((at_s) => number(at_s)),
   }),
   mark: (data) => ({ text: text(data.text, "") }),
 };

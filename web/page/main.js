@@ -27,6 +27,8 @@ import { decodeTimeline } from "./timeline.js";
 import { View } from "./view.js";
 
 const TEXT_EVERY_MS = 200; // words and bars: as often as anyone can read them, and to let ages grow
+const FRESH_MS = 1500; // a value that comes ten times a second is old then
+const TURN_SHOWN_MS = 6000;
 const TIMELINE_EVERY_MS = 600_000; // the server's rows are thinned with age, this page's own are not
 
 for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-t]"))) {
@@ -150,8 +152,12 @@ function draw(now) {
   details.show(state, latency_s);
   loudness.show(state.loudness, state.target_lufs, comes(state, "loudness"), clock);
   set.show(state.rows, state.marks, state.offset_s);
+  set.drive(state.energy && clock - state.energy.at < FRESH_MS ? state.energy.data.value : null, turned(clock));
   shownAt = now;
 }
+
+/** The turn of the music that was heard of late, if there was one. @param {number} clock */
+const turned = (clock) => (state.moment && clock - state.moment.at < TURN_SHOWN_MS ? state.moment.data.turn : "");
 
 let stream = listen();
 

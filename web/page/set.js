@@ -9,7 +9,8 @@ import * as strings from "./strings.js";
 import { leader, range, rowAt, together, transitions } from "./timeline.js";
 
 const ZOOMS_S = [300, 1800, 0];
-const CURVE = 0.5; // parts of the height: curve, then names, then ribbon
+const CURVE = 0.42; // parts of the height: curve, energy below it, then names, then ribbon
+const ENERGY = 0.22;
 const LEAST_SPREAD = 1.12; // the curve shows at least this ratio of tempi
 const GUIDES_BPM = [40, 50, 60, 70, 80, 90, 100, 110, 120, 130, 140, 150, 160, 170, 180, 200, 220, 240];
 const TICKS_S = [10, 30, 60, 300, 600, 1800, 3600, 7200, 14_400];
@@ -92,6 +93,15 @@ export class SetSoFar {
     this.#read(this.#reading_s);
   }
 
+  /** The present energy, or the turn that was just heard; nothing where it does not come. @param {number | null} value @param {string} turn */
+  drive(value, turn) {
+    const line = byId("energy-now");
+    const words = value === null ? "" : turn ? `${strings.energy(value)}, ${strings.TURNS[turn].toLowerCase()}:` : `${strings.energy(value)}:`;
+    if (line.textContent === words) return;
+    line.textContent = words;
+    line.parentElement?.toggleAttribute("hidden", value === null);
+  }
+
   /** @param {number} zoom_s */
   #zoomTo(zoom_s) {
     this.#zoom_s = zoom_s;
@@ -117,10 +127,14 @@ export class SetSoFar {
     this.#context.font = this.#inks.font;
     const rows = this.#rows.filter((row) => row.time_s + row.span_s > this.#view.from_s);
     const em = parseFloat(this.#inks.font) || 12;
-    const curveEnd = (this.#height - 2.2 * em) * CURVE;
-    const ribbonStart = curveEnd + 2.2 * em;
+    const known = rows.some((row) => row.energy !== null);
+    const room = this.#height - 2.2 * em;
+    const curveEnd = room * CURVE;
+    const energyEnd = room * (CURVE + (known ? ENERGY : 0.08));
+    const ribbonStart = energyEnd + 2.2 * em;
     this.#marks();
     this.#curve(rows, em * 0.5, curveEnd);
+    if (known) this.#energy(rows, curveEnd + 0.3 * em, energyEnd);
     this.#ribbon(rows, ribbonStart, this.#height);
     this.#names(rows, ribbonStart - 0.75 * em, em);
     this.#ticks();
@@ -178,6 +192,22 @@ export class SetSoFar {
       const thick = (state === "locked" ? 0.25 : 0.17) * (parseFloat(this.#inks.font) || 12);
       context.fillRect(x, y(bpm) - thick / 2, Math.max(1.5, this.#pixel(time_s + span_s) - x), thick);
     }
+  }
+
+  /** How much it drove, as a filled curve, with a line where a drop fell. @param {readonly Row[]} rows @param {number} top @param {number} bottom */
+  #energy(rows, top, bottom) {
+    const context = this.#context;
+    for (const { time_s, span_s, energy, drop } of rows) {
+      const x = this.#pixel(time_s);
+      const height = (energy ?? 0) * (bottom - top);
+      context.fillStyle = this.#inks.mute;
+      context.fillRect(x, bottom - height, Math.max(1, this.#pixel(time_s + span_s) - x), height);
+      if (!drop) continue;
+      context.fillStyle = this.#inks.light;
+      context.fillRect(x - 1, top, 3, bottom - top);
+    }
+    context.fillStyle = this.#inks.rule;
+    context.fillRect(0, bottom, this.#width, 1);
   }
 
   /** Thin lines at round tempi, as few as can be read. @param {(bpm: number) => number} y @param {number} low @param {number} high */

@@ -4,10 +4,10 @@
  * `now` and `at` are milliseconds of the browser's clock and only ever measure ages.
  */
 
-/** @import {Beat, Genre, Hello, Key, Level, Loudness, Message, Silence, Status, Tempo} from "../client/protocol.js" */
+/** @import {Beat, Energy, Genre, Hello, Key, Level, Loudness, Message, Moment as Turning, Silence, Status, Tempo} from "../client/protocol.js" */
 /** @import {Moment, Row} from "./timeline.js" */
 
-import { join, prolong } from "./timeline.js";
+import { drive, drop, join, prolong, tune } from "./timeline.js";
 
 /**
  * @template T
@@ -30,6 +30,8 @@ import { join, prolong } from "./timeline.js";
  * @property {Received<Genre> | null} genre
  * @property {Received<Key> | null} key
  * @property {Received<Loudness> | null} loudness
+ * @property {Received<Energy> | null} energy
+ * @property {Received<Turning> | null} moment
  * @property {Received<Level> | null} level
  * @property {Received<Status> | null} status
  * @property {number} clippedAt when clipping was last heard
@@ -75,6 +77,8 @@ export const INITIAL = Object.freeze({
   genre: null,
   key: null,
   loudness: null,
+  energy: null,
+  moment: null,
   level: null,
   status: null,
   clippedAt: -Infinity,
@@ -136,9 +140,13 @@ function value(state, message, at) {
     case "genre":
       return { genre: { data: message.data, at }, rows: prolong(state.rows, message, message.time_s) };
     case "key":
-      return { key: { data: message.data, at } };
+      return { key: { data: message.data, at }, rows: tune(state.rows, message.data, message.time_s) };
     case "loudness":
       return { loudness: { data: message.data, at } };
+    case "energy":
+      return { energy: { data: message.data, at }, rows: drive(state.rows, message.data, message.time_s) };
+    case "moment":
+      return { moment: { data: message.data, at }, rows: message.data.turn === "drop" ? drop(state.rows, message.time_s) : state.rows };
     case "level":
       return { clippedAt: message.data.clipping ? at : state.clippedAt, level: { data: message.data, at } };
     case "status":

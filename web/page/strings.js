@@ -23,6 +23,7 @@ export const PAGE = {
   meter: "Level meter",
   clip: "clip",
   key: "Key",
+  energy: "how loud, dense and bright this is for tonight",
   loudness: "Loudness",
   lufs: "LUFS",
   integrated: "The set",
@@ -260,12 +261,20 @@ export const zoom = (zoom_s) => (zoom_s ? `${zoom_s / 60}\u00a0min` : "All");
 /** @param {number} count */
 export const changes = (count) => (count === 0 ? "No change of genre or tempo yet" : count === 1 ? "One change of genre or tempo" : `${count} changes of genre or tempo`);
 
+/** @type {Record<string, string>} */
+export const TURNS = { build_up: "Build-up", drop: "Drop", breakdown: "Breakdown" };
+
+/** @param {number} value */
+export const energy = (value) => `Energy ${percent(value)}`;
+
 /** What was heard at a time. @param {number} time_s @param {Row | null} row */
 export function reading(time_s, row) {
   if (!row) return `${clock(time_s)}  nothing to hear`;
   const tempo = row.bpm > 0 ? [`${bpm(row.bpm)} BPM`, TEMPO_STATES[row.state].toLowerCase()] : [];
   const genres = row.top.slice(0, 2).map(({ label, p }) => `${genre(label)} ${percent(p)}`);
-  return [clock(time_s), ...tempo, ...(genres.length ? genres : [NO_GENRE])].join("  ");
+  const drive = row.energy === null ? [] : [energy(row.energy)];
+  const rest = [row.key, ...drive, row.drop ? TURNS.drop : ""].filter(Boolean);
+  return [clock(time_s), ...tempo, ...(genres.length ? genres : [NO_GENRE]), ...rest].join("  ");
 }
 
 /** @param {State} state @param {string} task */
@@ -328,6 +337,11 @@ export const DETAILS = [
     term: "Loudness",
     sentence: "As broadcasters measure it (EBU R128): the numerals tell the last 3\u00a0s, the bar the last 0.4\u00a0s. The line is the target, the small mark the whole set without its pauses. A set as loud as its target need not be turned up or down by who plays it.",
     value: ({ loudness }) => (loudness ? `${lufs(loudness.data.short_term_lufs)}\u00a0LUFS` : NONE),
+  },
+  {
+    term: "Energy",
+    sentence: "How loud, dense and bright the last seconds are, from the calmest (0 %) to the wildest (100 %) of this night so far. A line in its curve is a drop: bass and drums come back after they were gone.",
+    value: (state) => (state.energy ? percent(state.energy.data.value) : NONE),
   },
   {
     term: "Range, true peak",

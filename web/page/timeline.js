@@ -1,7 +1,7 @@
 // @ts-check
 /** The session so far as rows, one for each second or longer span: taken over from the server, prolonged by messages. Pure. */
 
-/** @import {Genre, Score, Tempo, TempoState} from "../client/protocol.js" */
+/** @import {Energy, Genre, Key, Score, Tempo, TempoState} from "../client/protocol.js" */
 
 /**
  * @typedef {object} Row
@@ -11,6 +11,9 @@
  * @property {number} confidence 0..1
  * @property {TempoState} state
  * @property {readonly Score[]} top empty without music
+ * @property {string} key "" without one that is clear
+ * @property {number | null} energy 0..1, null where it is not known
+ * @property {boolean} drop whether one fell
  *
  * @typedef {{time_s: number, text: string}} Moment that somebody marked
  * @typedef {{time_s: number, kind: "tempo" | "genre", from: string, to: string}} Transition
@@ -42,6 +45,9 @@ export function decodeTimeline(json) {
     confidence: json.confidence[i] / 100,
     state: states[json.state[i]] ?? "searching",
     top: scores(top[i], labels),
+    key: String(json.keys?.[json.key?.[i]] ?? ""),
+    energy: isNumber(json.energy?.[i]) ? json.energy[i] / 100 : null,
+    drop: json.drop?.[i] === 1,
   }));
   return { session: json.session, offset_s: isNumber(json.offset_s) ? json.offset_s : 0, rows, marks: moments(json.marks) };
 }
@@ -80,8 +86,28 @@ export function prolong(rows, message, time_s) {
   return [...before, { ...open, ...value }];
 }
 
+/**
+ * The rows with more of the present second, if that has a tempo or a genre.
+ * @param {readonly Row[]} rows
+ * @param {Partial<Row>} more
+ * @param {number} time_s
+ */
+function add(rows, more, time_s) {
+  const last = rows.at(-1);
+  return last?.time_s === Math.floor(time_s) ? [...rows.slice(0, -1), { ...last, ...more }] : rows;
+}
+
+/** The same with its energy, of many values the first. @param {readonly Row[]} rows @param {Energy} energy @param {number} time_s */
+export const drive = (rows, { value }, time_s) => (rows.at(-1)?.energy === null ? add(rows, { energy: value }, time_s) : rows);
+
+/** The same with its key, if that is clear. @param {readonly Row[]} rows @param {Key} key @param {number} time_s */
+export const tune = (rows, { label, state }, time_s) => (state === "clear" ? add(rows, { key: label }, time_s) : rows);
+
+/** The same with a drop. @param {readonly Row[]} rows @param {number} time_s */
+export const drop = (rows, time_s) => add(rows, { drop: true }, time_s);
+
 /** @type {Readonly<Row>} */
-const EMPTY = { time_s: 0, span_s: 1, bpm: 0, confidence: 0, state: "searching", top: [] };
+const EMPTY = { time_s: 0, span_s: 1, bpm: 0, confidence: 0, state: "searching", top: [], key: "", energy: null, drop: false };
 
 /** @param {Tempo} tempo */
 const tempoOf = ({ bpm, confidence, state }) => ({ bpm, confidence, state });

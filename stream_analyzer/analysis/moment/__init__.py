@@ -1,0 +1,1 @@
+"""The moment head: build-ups, drops and breakdowns."""
