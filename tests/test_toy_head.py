@@ -99,7 +99,7 @@ async def messages(url: str, kind: str) -> dict[str, dict[str, Any]]:
 async def test_on_websocket_and_metrics() -> None:
     async with running(Loop(), [ToyHead()]) as address:
         found = await messages(f"ws://{address}/ws?types=mood,status", "mood")
-        assert found["hello"]["data"]["types"] == ["mood", "level", "status", "spectrum", "summary"]
+        assert found["hello"]["data"]["types"] == ["mood", "level", "status", "spectrum", "summary", "mark"]
         jsonschema.validate(found["mood"]["data"], schema_of(Mood))
         metrics = await asyncio.to_thread(lambda: urlopen(f"http://{address}/metrics").read().decode())
         assert 'stream_analyzer_messages_total{type="mood"}' in metrics

@@ -1,4 +1,4 @@
-"""What heads with a model over a rolling window of log-mel frames have in common. Pure."""
+"""What heads with a model have in common, and those with one over a rolling window of log-mel frames. Pure."""
 
 from __future__ import annotations
 
@@ -10,22 +10,14 @@ if TYPE_CHECKING:
     from stream_analyzer.analysis.model import Model
 
 
-class WindowedModel:
-    """A model and the window of frames that it judges. State: the window."""
+class ModelHead:
+    """A model, and the times that its manifest tells."""
 
     measures: ClassVar[bool] = False
 
     def __init__(self, model: Model) -> None:
-        """Keep the newest frames that ``model`` looks at."""
+        """Judge by ``model``."""
         self.model: Model = model
-        manifest = model.manifest
-        self.features = (manifest.feature,)
-        self.window = RollingWindow(manifest.input, n_mels=manifest.feature.n_mels, fill=manifest.feature.log_floor)
-
-    @property
-    def ready(self) -> bool:
-        """Whether enough frames came for a first judgement."""
-        return self.window.ready
 
     @property
     def window_s(self) -> float:
@@ -42,6 +34,22 @@ class WindowedModel:
         """Seconds that a sound may take to be judged: a frame, and from judgement to judgement."""
         spec = self.model.manifest.feature
         return float(spec.n_fft / spec.sample_rate_hz + self.model.manifest.every_s)
+
+
+class WindowedModel(ModelHead):
+    """A model and the window of frames that it judges. State: the window."""
+
+    def __init__(self, model: Model) -> None:
+        """Keep the newest frames that ``model`` looks at."""
+        super().__init__(model)
+        manifest = model.manifest
+        self.features = (manifest.feature,)
+        self.window = RollingWindow(manifest.input, n_mels=manifest.feature.n_mels, fill=manifest.feature.log_floor)
+
+    @property
+    def ready(self) -> bool:
+        """Whether enough frames came for a first judgement."""
+        return self.window.ready
 
     def reset(self) -> None:
         """Forget the window."""

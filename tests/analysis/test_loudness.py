@@ -201,6 +201,8 @@ def test_gating_forgets_nothing_however_long_a_set_lasts() -> None:
 
 def test_without_the_library_the_head_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     names = [head.name for head in load_heads(resource_folder("models"))]
-    assert names[-1] == "loudness"
+    assert "loudness" in names
     monkeypatch.setattr(loudness, "LIBRARY", "no_such_library")
-    assert [head.name for head in load_heads(resource_folder("models"))] == names[:-1]
+    assert [head.name for head in load_heads(resource_folder("models"))] == [
+        name for name in names if name != "loudness"
+    ]

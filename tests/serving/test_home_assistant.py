@@ -176,13 +176,13 @@ def test_two_close_genres_are_both_named_and_a_guess_is_not(payload: dict[str, A
 def test_the_state_has_its_reason_beside_it_and_the_demo_is_marked(payload: dict[str, Any]) -> None:
     status = replace(Status(1.0, "silent", "why", 0.0, 0.0, 0, 0), silence="elsewhere", sound_on=7)
     said = json.loads(Encoder("abcdef", demo=True).encode(status).payload)
-    shown = {"detail": "why", "silence": "elsewhere", "sound_on": 7, "demo": True}
+    shown = {"detail": "why", "title": "", "silence": "elsewhere", "sound_on": 7, "demo": True}
     assert attributes(payload["components"]["state"], value_json=said) == shown
 
 
 def test_each_kind_has_its_attributes_once(payload: dict[str, Any]) -> None:
     having = {key for key, sensor in payload["components"].items() if "json_attributes_template" in sensor}
-    assert having == {"tempo", "genre", "key", "loudness", "state"}
+    assert having == {"tempo", "genre", "key", "loudness", "energy", "moment", "state"}
     for key in having:
         assert attributes(payload["components"][key]) == {}, "an emptied topic"
 

@@ -32,7 +32,7 @@ HELLO: dict[str, Any] = {
     "models": [
         {"name": "tempo-mel-cnn", "version": "1.2.0", "task": "tempo", "window_s": 12.0, "first_s": 3.0},
         {"name": "genre-mel-cnn", "version": "1.2.0", "task": "genre", "window_s": 10.0, "first_s": 3.2},
-        {"name": "key-profile-cnn", "version": "1.0.0", "task": "key", "window_s": 30.0, "first_s": 6.0},
+        {"name": "key-profile-cnn", "version": "1.0.0", "task": "key", "window_s": 30.0, "first_s": 3.0},
         {"name": "beat-mel-tcn", "version": "1.0.0", "task": "beat", "window_s": 8.0, "first_s": 0.1},
     ],
 }

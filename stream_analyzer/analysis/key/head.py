@@ -9,6 +9,7 @@ from stream_analyzer.analysis.key.profile import Profile
 from stream_analyzer.analysis.key.tracker import KeyTracker
 from stream_analyzer.analysis.model import hold_outputs
 from stream_analyzer.analysis.pitches import StreamingPitches
+from stream_analyzer.analysis.windowed import ModelHead
 from stream_analyzer.types import Key
 
 if TYPE_CHECKING:
@@ -21,17 +22,16 @@ RECENT_FRAMES = 40  # 8 s: what contradicts the whole window when the key has ch
 LEAST_CONTRAST = 0.14  # less in the last 8 s is noise or drums: of 260 clips of music none had less
 
 
-class KeyHead:
+class KeyHead(ModelHead):
     """Follows the key. State: the sound of the next pitch frame, the profile, the tracker, and how many frames came."""
 
     name: ClassVar[str] = "key"
     event: ClassVar[type[Any]] = Key
-    measures: ClassVar[bool] = False
     features = ()
 
     def __init__(self, model: Model) -> None:
         """Judge by ``model``."""
-        self.model: Model = model
+        super().__init__(model)
         hold_outputs(model, KeyOutput.of(model.manifest).size)
         self._pitches = StreamingPitches()
         self._profile = Profile(model.manifest.input.heard)
@@ -41,22 +41,6 @@ class KeyHead:
     def ready(self) -> bool:
         """Whether enough frames came for a first judgement."""
         return self._profile.heard >= self.model.manifest.input.min_frames
-
-    @property
-    def window_s(self) -> float:
-        """Seconds of sound in a full window."""
-        return self.model.manifest.window_s
-
-    @property
-    def first_s(self) -> float:
-        """Seconds of sound until the first judgement."""
-        return self.model.manifest.first_s
-
-    @property
-    def latency_s(self) -> float:
-        """The longest that a sample waits: for its pitch frame to fill, and for the next judgement."""
-        spec = self._pitches.spec
-        return self.model.manifest.every_s + spec.n_fft / spec.sample_rate_hz
 
     def facts(self) -> dict[str, Any]:
         """Add nothing to `Hello`."""
