@@ -23,7 +23,7 @@ Shares = tuple[tuple[str, float], ...]
 
 _TEMPO_STAYS_S, _GENRE_STAYS_S, _KEY_STAYS_S = 8, 20, 40
 TEMPO_LATE_S = 3  # a cut is heard in the tempo so much later
-_ONE_CHANGE_S = 20  # after the start of a part nothing turns that was not turning then
+_ONE_CHANGE_S = 10  # after the start of a part nothing turns that was not turning then
 _PAUSE_S = 4
 _REMEMBERED_S = 90
 _SAME_TEMPO = 1.03

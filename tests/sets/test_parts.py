@@ -31,6 +31,10 @@ def test_three_pieces_are_three_parts() -> None:
     assert third.lufs == pytest.approx(-12.0)
 
 
+def test_short_pieces_are_parts_too() -> None:
+    assert spans(pieces(16)) == [(0, 16), (16, 32), (32, 48)], "as in the demo"
+
+
 @pytest.mark.parametrize(
     ("other", "at"),
     [({"bpm": 131.0}, 60 - TEMPO_LATE_S), ({"genre": "Jazz"}, 60), ({"key": "E major"}, 60)],
