@@ -113,10 +113,10 @@ def listen(truth: Truth, log: Path) -> float:
 
 
 def compare(truth: Truth, log: Path) -> dict[str, Any]:
-    """Return how the parts in a log compare with what was played; of changes those after the first second."""
+    """Return how the parts in a log compare with what was played; that the first begins is no change."""
     with closing(open_for_reading(log)) as connection:
         parts = reading.read_night(connection, "last").parts
-    found = [float(part.start_s) for part in parts if part.start_s > 1]
+    found = [float(part.start_s) for part in parts[1:]]
     pairs = matched(truth.changes_s, found)
     played = list(pairwise((0.0, *truth.changes_s, truth.length_s)))
     whole = sum(any(_share(one, (part.start_s, part.end_s)) >= SAME_SHARE for part in parts) for one in played)

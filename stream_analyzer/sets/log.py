@@ -94,6 +94,7 @@ class SetLog:
         self._thread = threading.Thread(target=self._run, name="set log", daemon=True)
         self._pruned_s = 0.0
         self._failures = self._lost = 0
+        self._ended = False
 
     def __enter__(self) -> Self:
         """Start the thread."""
@@ -117,12 +118,26 @@ class SetLog:
         return found
 
     def put(self, to: OpenSet, write: Write) -> None:
-        """Have something written soon."""
+        """Have something written soon; after the thread has ended there is nobody to do it."""
+        if self._ended:
+            return
         with self._lock:
             self._waiting.append((to, write))
         self._wake.set()
 
     def _run(self) -> None:
+        try:
+            self._write_until_closed()
+        except BaseException:  # a bug: Python tells it on standard error, and the analysis goes on
+            self.state, self.trouble = "stuck", "its thread has failed; please report that"
+            raise
+        finally:
+            self._ended = True
+            self._disconnect()
+            for one in self._sets:
+                one.close()
+
+    def _write_until_closed(self) -> None:
         while True:
             self._wake.wait()
             closing = self._closing.is_set()
@@ -140,9 +155,6 @@ class SetLog:
             if closing:
                 break
             self._closing.wait(pause_s)
-        self._disconnect()
-        for one in self._sets:
-            one.close()
 
     def _write(self) -> None:
         """Write all that waits in one transaction; what was not written waits on."""

@@ -194,6 +194,17 @@ def test_a_set_that_is_deleted_while_it_runs_begins_anew(path: Path) -> None:
     assert seconds(path, 2) == list(range(9, 19))
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_bug_in_the_thread_is_shown_and_nothing_piles_up(path: Path) -> None:
+    with log_at(path) as log:
+        found = log.open(opening())
+        log.put(found, lambda _connection, _place: 1 / 0)  # type: ignore[arg-type]
+        until(lambda: log._ended)
+        waiting = len(log._waiting)
+        log.put(found, writing.close_set)
+    assert (log.state, len(log._waiting)) == ("stuck", waiting)
+
+
 def test_without_a_log_the_set_so_far_is_there_all_the_same() -> None:
     recorder = Recorder(None, opening())
     play(recorder, 0, 5)
