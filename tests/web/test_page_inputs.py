@@ -46,6 +46,7 @@ def test_all_are_small_and_the_chosen_one_is_large(service: Service, page: Page,
     until(page, "() => document.querySelector('#inputs [aria-pressed=true] b').textContent === 'deckB'")
     assert page.url.endswith("?input=deckB")
     until(page, "() => Math.abs(Number.parseFloat(document.getElementById('bpm').textContent) / 140 - 1) < 0.1")
+    until(page, "() => document.getElementById('clients').textContent === '1'")
     page.keyboard.press("1")
     until(page, LARGE, "first.wav")
     assert complaints == []

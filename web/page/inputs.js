@@ -1,7 +1,8 @@
 // @ts-check
 /**
  * All inputs small, side by side, where there are several: what plays on each, and the choice of the one shown large, by
- * click or by the keys 1 to 9. Each tile has a line of its own, which brings little and seldom.
+ * click or by the keys 1 to 9. Each tile has a line of its own, which brings little and seldom, but for the one that is large:
+ * so a page is one viewer of each input.
  */
 
 /** @import {State} from "./state.js" */
@@ -23,7 +24,7 @@ class Tile {
   #button = document.createElement("button");
   #parts = new Map(["state", "tempo", "genre", "key"].map((name) => [name, document.createElement("span")]));
   #level = document.createElement("i");
-  #stream;
+  /** @type {Stream | null} */ #stream = null;
   /** @type {State} */ #state = INITIAL;
 
   /** @param {string} name @param {number} place from 1 @param {(name: string) => void} choose */
@@ -38,20 +39,32 @@ class Tile {
     this.#button.append(title, ...this.#parts.values(), this.#level);
     this.#button.addEventListener("click", () => choose(name));
     this.root.append(this.#button);
+  }
+
+  /** Have a line of its own from now on. */
+  follow() {
+    if (this.#stream) return;
     const took = (/** @type {import("./state.js").Action} */ action) => (this.#state = reduce(this.#state, action));
     this.#stream = new Stream(new URL("ws", location.href).href, {
       open: () => took({ kind: "open", at: performance.now() }),
       lost: (wait_s, _reason, code) => took({ kind: "lost", at: performance.now(), wait_s, code }),
       message: (message) => took({ kind: "message", at: performance.now(), message }),
-    }, { types: TYPES, hz: HZ, input: name, resume: false });
+    }, { types: TYPES, hz: HZ, input: this.name, resume: false });
   }
 
-  /** Show it as it is at `now` (ms). @param {number} now @param {boolean} large */
+  /** Have none. */
+  leave() {
+    this.#stream?.close();
+    this.#stream = null;
+  }
+
+  /** Show it as it is at `now` (ms). @param {number} now @param {State | null} large what is known of it if it is the large one */
   show(now, large) {
+    if (large) this.#state = large;
     const { tempo, genre, key, level } = this.#state;
     const { title, tone } = strings.SITUATIONS[situation(this.#state, now)];
     this.root.dataset.tone = tone;
-    this.#button.setAttribute("aria-pressed", String(large));
+    this.#button.setAttribute("aria-pressed", String(large !== null));
     this.#write("state", title);
     this.#write("tempo", tempo ? `${strings.bpm(tempo.data.bpm)}\u00a0BPM` : "");
     this.#write("genre", genre?.data.label ? (genre.data.sure ? strings.genre(genre.data.label) : strings.UNCERTAIN) : "");
@@ -60,9 +73,9 @@ class Tile {
     this.#level.style.setProperty("--level", Math.min(1, Math.max(0, heard)).toFixed(2));
   }
 
-  /** Leave. */
+  /** Go. */
   end() {
-    this.#stream.close();
+    this.leave();
     this.root.remove();
   }
 
@@ -88,16 +101,18 @@ export class Inputs {
   set(names, large) {
     this.#large = large;
     const shown = names.length > 1 && !document.documentElement.dataset.view ? names : [];
-    if (shown.join() === this.#tiles.map((tile) => tile.name).join()) return;
-    for (const tile of this.#tiles) tile.end();
-    this.#tiles = shown.map((name, i) => new Tile(name, i + 1, this.#choose));
-    byId("inputs").hidden = shown.length === 0;
-    byId("inputs-list").append(...this.#tiles.map((tile) => tile.root));
+    if (shown.join() !== this.#tiles.map((tile) => tile.name).join()) {
+      for (const tile of this.#tiles) tile.end();
+      this.#tiles = shown.map((name, i) => new Tile(name, i + 1, this.#choose));
+      byId("inputs").hidden = shown.length === 0;
+      byId("inputs-list").append(...this.#tiles.map((tile) => tile.root));
+    }
+    for (const tile of this.#tiles) tile.name === large ? tile.leave() : tile.follow();
   }
 
-  /** @param {number} now */
-  show(now) {
-    for (const tile of this.#tiles) tile.show(now, tile.name === this.#large);
+  /** @param {number} now @param {State} state of the large one */
+  show(now, state) {
+    for (const tile of this.#tiles) tile.show(now, tile.name === this.#large ? state : null);
   }
 
   /** @param {KeyboardEvent} event */

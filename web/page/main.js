@@ -148,7 +148,7 @@ function draw(now) {
   if (now - shownAt < TEXT_EVERY_MS - 20) return;
   const latency_s = latency(state, clock, wire_s + spectrum.behind_s);
   view.show(state, clock, latency_s);
-  inputs.show(clock);
+  inputs.show(clock, state);
   details.show(state, latency_s);
   loudness.show(state.loudness, state.target_lufs, comes(state, "loudness"), clock);
   set.show(state.rows, state.marks, state.offset_s);
