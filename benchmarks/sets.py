@@ -176,11 +176,11 @@ def _play(connection: sqlite3.Connection, place: Place, seconds: Iterator[Second
 
 def _repeat(connection: sqlite3.Connection, place: Place, *, like: int) -> None:
     """Copy all of a set but its date."""
-    for table, rest in (
-        ("seconds", "second, bpm, confidence, state, top, key, lufs"),
-        ("parts", "start_s, end_s, bpm, key, genre, lufs, title, artist"),
-    ):
-        connection.execute(f"INSERT INTO {table} SELECT ?, {rest} FROM {table} WHERE set_id = ?", (place.set_id, like))  # noqa: S608
+    for table in ("seconds", "parts"):
+        names = [f'"{row[1]}"' for row in connection.execute(f"PRAGMA table_info({table})") if row[1] != "set_id"]
+        rest = ", ".join(names)
+        copied = f"INSERT INTO {table} (set_id, {rest}) SELECT ?, {rest} FROM {table} WHERE set_id = ?"  # noqa: S608
+        connection.execute(copied, (place.set_id, like))
     connection.execute(
         "UPDATE sets SET end_s = (SELECT end_s FROM sets WHERE id = ?) WHERE id = ?", (like, place.set_id)
     )
@@ -194,7 +194,7 @@ def _seconds(rng: random.Random, length_s: int) -> Iterator[Second]:
         while at < end:
             sure = rng.uniform(0.5, 0.8)
             top = ((first, sure), *((label, (1.0 - sure) / 6.0) for label in others))
-            yield Second(at, bpm + rng.gauss(0.0, 0.2), 0.9, locked, top, key, rng.gauss(-12.0, 1.5))
+            yield Second(at, bpm + rng.gauss(0.0, 0.2), 0.9, locked, top, key, rng.gauss(-12.0, 1.5), energy=sure)
             at += 1
 
 
