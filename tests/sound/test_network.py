@@ -17,6 +17,7 @@ import pytest
 from stream_analyzer.errors import AudioError, ConfigError
 from stream_analyzer.settings.config import load_settings
 from stream_analyzer.sound import media
+from stream_analyzer.sound.files import look_at
 from stream_analyzer.sound.network import source as network_source
 from stream_analyzer.sound.network.http import ask
 from stream_analyzer.sound.network.source import NetworkSource, open_recording, tune_in
@@ -285,15 +286,16 @@ def test_a_redirect_can_not_lead_to_a_file(tmp_path: Path) -> None:
         ask(f"{address}/".replace("http://", "ftp://"))
 
 
-def test_a_file_can_not_name_an_address(tmp_path: Path, hls: Path) -> None:
+def test_a_file_can_not_name_an_address(tmp_path: Path, hls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
+    monkeypatch.setattr(_Quiet, "do_GET", lambda handler: asked.append(handler.path))
     with web_server(hls) as address:
-        fake = tmp_path / "song.mp3"
+        fake = tmp_path / "song.m3u8"
         fake.write_text(NAMING.format(target=f"{address}/song0.ts"))
         with pytest.raises(AudioError), fake.open("rb") as file:
             media.probe(file)
         with pytest.raises(AudioError):
-            media.probe(fake)
+            look_at(fake)
     assert not asked
 
 
