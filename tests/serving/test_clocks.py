@@ -164,9 +164,8 @@ def test_after_a_sleep_it_does_not_catch_up(line: Line) -> None:
 
 
 @pytest.fixture
-def ports(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[float, str]]]:
+def ports() -> Iterator[list[tuple[float, str]]]:
     """Ports of this process."""
-    monkeypatch.setattr(mido.backend, "name", "tests.support.midi_port")
     midi_port.sent.clear()
     mido.set_backend("tests.support.midi_port")
     yield midi_port.sent

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import http.server
 import re
+import shutil
 import threading
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
@@ -229,6 +230,21 @@ def test_a_recording_in_pieces_is_read_to_its_end(hls: Path, decoder: str) -> No
         found, blocks = open_recording(f"{address}/song.m3u8", block_s=0.5)
         assert decoder == "ffmpeg" or found.length_s == pytest.approx(12.0, abs=0.2)
         assert sum(block.duration_s for block in blocks) == pytest.approx(12.0, abs=0.2)
+
+
+async def test_pieces_that_no_longer_come_are_a_loss(
+    hls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network_source, "_CATCH_UP", 0.0)
+    monkeypatch.setattr(network_source, "_AHEAD_S", 0.2)
+    shutil.copytree(hls, tmp_path / "live")
+    playlist = tmp_path / "live" / "song.m3u8"
+    playlist.write_text(playlist.read_text().replace("#EXT-X-ENDLIST\n", ""))
+    with web_server(tmp_path / "live") as address:
+        async with listening(f"{address}/song.m3u8") as heard:
+            await heard.until(is_sound)
+            lost = (await heard.until(lambda item: isinstance(item, SourceLost)))[-1]
+            assert "sends no sound" in str(lost)
 
 
 async def test_a_recording_ends_and_is_not_lost(hls: Path, monkeypatch: pytest.MonkeyPatch) -> None:
