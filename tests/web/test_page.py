@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from tests.support.real_process import ROOT, free_port, serve
 from tests.support.scripted import GENRE, HELLO, KEY, LEVEL, LOUDNESS, TEMPO, Scripted, status
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.sync_api import Page
 
 FIRST_PART_BPM = 124.0
@@ -295,9 +298,30 @@ def test_text_has_contrast_in_light_and_in_dark(page: Page, scripted: Scripted, 
         assert probe(page, "faint()") == []
 
 
-def test_page_is_small_and_asks_nobody_else() -> None:
+LOADS = re.compile(r'(?:src=|href=|from |import |addModule\()"([\w./]+\.(?:js|css))"')
+
+
+def loaded(page: Path) -> set[Path]:
+    """Return the files that a page is made of: what it links to, and what these import."""
+    found, left = {page}, [page]
+    while left:
+        path = left.pop()
+        for name in LOADS.findall(path.read_text()):
+            folder = path.parent if name.startswith(".") else page.parent
+            other = (folder / name).resolve()
+            left += [other] if other not in found else []
+            found.add(other)
+    return found
+
+
+@pytest.mark.parametrize(("name", "most"), [("index", 175_000), ("sets", 100_000), ("mic", 20_000), ("phone", 5_000)])
+def test_each_page_is_small(name: str, most: int) -> None:
+    assert sum(path.stat().st_size for path in loaded(ROOT / "web" / f"{name}.html")) <= most
+
+
+def test_pages_ask_nobody_else() -> None:
     files = [path for path in (ROOT / "web").rglob("*") if path.suffix in (".html", ".css", ".js")]
-    assert sum(path.stat().st_size for path in files) <= 175_000
+    assert set().union(*(loaded(path) for path in files if path.suffix == ".html")) == set(files), "none is left over"
     for path in files:
         said = path.read_text()
         assert "https://" not in said, path
