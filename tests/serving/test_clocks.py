@@ -201,6 +201,25 @@ async def test_a_port_that_is_not_there_is_looked_for(
     assert caplog.text.count("no MIDI port") == 1
 
 
+@pytest.mark.parametrize("how", ["pulled out", "broken"])
+async def test_a_port_that_goes_is_found_again(
+    ports: list[tuple[float, str]], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    monkeypatch.setattr(midi, "backoff_s", lambda _attempt: 0.01)
+    monkeypatch.setattr(midi, "_LOOK_EVERY_S", 0.01)
+    name = midi_port.PORTS[0]
+    async with running(Metronome(), [BeatingHead()], clocks=[MidiSink("drum")]), asyncio.timeout(20.0):
+        while not ports:
+            await asyncio.sleep(0.01)
+        with monkeypatch.context() as away:
+            away.setattr(midi_port, "PORTS", ()) if how == "pulled out" else away.setattr(midi_port, "broken", {name})
+            while f"MIDI port {name} is gone" not in caplog.text:
+                await asyncio.sleep(0.01)
+        count = len(ports)
+        while len(ports) < count + 5:
+            await asyncio.sleep(0.01)
+
+
 def test_a_machine_without_midi_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> list[str]:
         msg = "error creating ALSA sequencer client object"

@@ -9,6 +9,7 @@ from mido.ports import BaseOutput
 
 PORTS = ("Drum Machine 1", "Synth 2")
 sent: list[tuple[float, str]] = []
+broken: set[str] = set()
 
 
 class Output(BaseOutput):  # type: ignore[misc]  # mido has no types
@@ -20,6 +21,9 @@ class Output(BaseOutput):  # type: ignore[misc]  # mido has no types
             raise OSError(msg)
 
     def _send(self, message: Any) -> None:
+        if self.name in broken:
+            msg = "no such device"
+            raise OSError(msg)
         sent.append((time.monotonic(), message.type))
 
 

@@ -10,6 +10,7 @@ import logging
 import math
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from stream_analyzer.errors import ConfigError
@@ -33,6 +34,7 @@ _TICKS = 24  # a beat, as MIDI has it
 _WITHOUT_BAR = 8  # beats, after which it starts although no bar is known
 _MOVED_BARS = 4  # downbeats in a row that are elsewhere than where it started
 _END_LIMIT_S = 1.0
+_LOOK_EVERY_S = 5.0
 _LATE_BEATS = 1.0  # ticks that the machine slept through are left out
 
 
@@ -49,23 +51,40 @@ class MidiSink:
         _names()
 
     async def follow(self, hub: Hub) -> None:
-        """Play what ``hub`` gives until it closes; a port that is not there is looked for."""
-        attempt = 0
-        while not (port := await in_daemon_thread(self._open, name="open MIDI port")):
-            await asyncio.sleep(backoff_s(attempt))
-            attempt += 1
-        player = Player(port.send)
-        conductor, loop = Conductor(), asyncio.get_running_loop()
+        """Play what ``hub`` gives until it closes; a port that is not there, or went, is looked for."""
+        attempt, over = 0, False
+        with hub.subscribe(Newest("hello", "beat", "level", "status")) as box:
+            while not over:
+                if port := await in_daemon_thread(self._open, name="open MIDI port"):
+                    attempt, over = 0, await self._play(box, port)
+                else:
+                    await asyncio.sleep(backoff_s(attempt))
+                    attempt += 1
+
+    async def _play(self, box: Newest, port: Any) -> bool:  # noqa: ANN401 - mido has no types
+        """Play until no more comes, or the port is gone; tell whether it is over."""
+        player, conductor, loop = Player(port.send), Conductor(), asyncio.get_running_loop()
+        gone = asyncio.create_task(self._watch(port.name), name="watch MIDI port")
         try:
-            with hub.subscribe(Newest("hello", "beat", "level", "status")) as box:
-                while messages := await box.take():
-                    now_s = loop.time()
-                    changed = [conductor.hear(message.event, now_s) for message in messages if message.event]
-                    if any(changed):
-                        player.play(conductor.line)
+            while messages := await box.take():
+                if player.failed or gone.done():
+                    logger.warning("MIDI port %s is gone; looking for it", port.name)
+                    return False
+                now_s = loop.time()
+                changed = [conductor.hear(message.event, now_s) for message in messages if message.event]
+                if any(changed):
+                    player.play(conductor.line)
         finally:
+            gone.cancel()
             player.end()
             port.close()
+        return True
+
+    async def _watch(self, name: str) -> None:
+        """Wait until a port is gone: what is sent to one that was pulled out fails nowhere."""
+        with suppress(ConfigError):
+            while self._wanted == VIRTUAL or name in await in_daemon_thread(_names, name="list MIDI ports"):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(_LOOK_EVERY_S)
 
     def _open(self) -> Any:  # noqa: ANN401 - mido has no types
         import mido  # noqa: PLC0415
@@ -157,13 +176,14 @@ class Ticks:
 
 
 class Player:
-    """Sends ticks when they are due, from a thread. State: the line, and whether it is over."""
+    """Sends ticks when they are due, from a thread. State: the line, whether it is over, and whether sending failed."""
 
     def __init__(self, send: Callable[[Any], object]) -> None:
         """Send by ``send``; nothing is due yet."""
         self._ticks = Ticks(send)
         self._line: Line | None = None
         self._changed, self._over = threading.Event(), False
+        self.failed = False
         self._thread = threading.Thread(target=self._run, name="MIDI clock", daemon=True)
         self._thread.start()
 
@@ -179,6 +199,12 @@ class Player:
         self._thread.join(_END_LIMIT_S)
 
     def _run(self) -> None:
+        try:
+            self._send_when_due()
+        except (OSError, RuntimeError, ValueError):  # rtmidi's are RuntimeErrors, of a closed port ValueErrors
+            self.failed = True
+
+    def _send_when_due(self) -> None:
         while not self._over:
             line = self._line
             due_s = self._ticks.due_s(line, time.monotonic())
