@@ -82,13 +82,22 @@ def open_recording(url: str, *, block_s: float) -> tuple[Recording, Iterator[Aud
     if not media.is_installed():
         msg = f"{shown(url)}: {media.MISSING}"
         raise AudioError(msg)
-    tuned = tune_in(url)
+    tuned = _first(url)
     if tuned.endless:
         tuned.close()
         msg = f"{shown(url)}: does not say that it has an end; hear it live: stream-analyzer run --input {shown(url)}"
         raise AudioError(msg)
     found = tuned.media
     return Recording(found.rate_hz, found.channels, found.length_s, native=False), _recorded(tuned, url, block_s)
+
+
+def _first(url: str) -> Tuned:
+    """Open a stream for somebody who has just named it."""
+    try:
+        return tune_in(url)
+    except AudioError as error:
+        msg = f"{error}; check the address, and whether it plays elsewhere"
+        raise AudioError(msg) from error
 
 
 def _recorded(tuned: Tuned, url: str, block_s: float) -> Iterator[AudioBlock]:
@@ -134,7 +143,7 @@ class NetworkSource:
             raise AudioError(msg)
         info = SourceInfo("stream", shown(self._url), self._rate_hz or 0, self._channels or self._listen_to or 0)
         if not self._patient:
-            self._tuned = tune_in(self._url)
+            self._tuned = _first(self._url)
             info = self._info(self._tuned)
         self._told = info
         return info
