@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from stream_analyzer.errors import ConfigError
 from stream_analyzer.settings import readers as values
 from stream_analyzer.settings.inputs import NamedInput, read_inputs
-from stream_analyzer.settings.readers import ENV_PREFIX
+from stream_analyzer.settings.readers import COMMAND_LINE, ENV_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +29,6 @@ _CREDENTIALS = re.compile(r"(//|['\"]).*@")
 _SERVICE_NAME = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
 _SERVICE_URL = re.compile(r".*_PORT=(tcp|udp|sctp)://.*")
 _FILE = "_file"
-_COMMAND_LINE = "command line"
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -163,7 +162,7 @@ def load_settings(
     layers: list[tuple[str, dict[str, Any]]] = [
         (str(file), _read_toml(file) if file else {}),
         ("environment", _read_environment(environment)),
-        (_COMMAND_LINE, {name: value for name, value in flags.items() if value is not None}),
+        (COMMAND_LINE, {name: value for name, value in flags.items() if value is not None}),
     ]
     for origin, layer in layers:
         for name, value in _with_secrets(layer, origin=origin):
@@ -190,7 +189,7 @@ def _with_secrets(layer: dict[str, Any], *, origin: str) -> Iterator[tuple[str, 
     secrets = {name for name in known if is_secret(name)}
     for name, value in layer.items():
         plain = name.removesuffix(_FILE)
-        if name in secrets and origin == _COMMAND_LINE:
+        if name in secrets and origin == COMMAND_LINE:
             flag = "--" + name.replace("_", "-")
             msg = f"{flag}: every user of this machine can read a command line; "
             raise ConfigError(msg + f"set {ENV_PREFIX}{name.upper()}, or name a file that holds it with {flag}-file")

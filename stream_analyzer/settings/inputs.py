@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MAIN = "main"  # the name of the only input
 _NAMED = re.compile(r"([A-Za-z0-9_-]*)=(.+)", re.DOTALL)
 _OF_CHANNELS = re.compile(r"(.+)#([0-9-]+)", re.DOTALL)
+_LOGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://[^/\s]*@")
 _DEVICE = "device:"
 _SOURCES = ("device", "file", "url", "input")
 _OWN = ("tempo_range", "speed", "rate", "channels", "format")
@@ -69,6 +70,9 @@ def _of_text(entry: Any, origin: str, parse: Parse) -> NamedInput:  # noqa: ANN4
     """Read ``[NAME=]SOURCE[#CHANNELS]``; a device by its name is ``device:NAME``."""
     named = _NAMED.fullmatch(entry) if isinstance(entry, str) else None
     name, source = (named[1], named[2]) if named else ("", entry)
+    if origin == readers.COMMAND_LINE and isinstance(source, str) and _LOGIN.match(source):
+        what = f"input {_LOGIN.sub('***@', source)}: every user of this machine can read a command line"
+        _refuse(origin, f"{what}; set {readers.ENV_PREFIX}INPUT, or write it into a file and name that with --config")
     chosen = _OF_CHANNELS.fullmatch(source) if isinstance(source, str) else None
     source, channels = (chosen[1], _channels(chosen[2], name, origin)) if chosen else (source, None)
     if isinstance(source, str) and source.startswith(_DEVICE):

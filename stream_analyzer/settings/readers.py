@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from stream_analyzer.serving.web.proxies import Network
 
 ENV_PREFIX = "STREAM_ANALYZER_"
+COMMAND_LINE = "command line"  # where a setting may come from: every user of this machine can read it
 SLOWEST_BPM, FASTEST_BPM = 30.0, 300.0  # what the tempo model knows
 _RANGE = re.compile(r"\s*([0-9]{1,4}(?:\.[0-9]{1,4})?)\s*-\s*([0-9]{1,4}(?:\.[0-9]{1,4})?)\s*")
 _NUMBERS = re.compile(r"(-?[0-9]{1,6}(?:\.[0-9]{1,6})?)-(-?[0-9]{1,6}(?:\.[0-9]{1,6})?)")

@@ -186,3 +186,12 @@ def test_secrets_come_from_environment_or_file_alone(tmp_path: Path) -> None:
 def test_broker_settings_that_make_no_sense(settings: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         load_settings(settings, environment={})
+
+
+def test_a_login_of_a_stream_stands_on_no_command_line() -> None:
+    url = "https://dj:secret@radio.example/live"
+    for given in (url, [f"deckA={url}", "deckB=demo"]):
+        with pytest.raises(ConfigError, match="STREAM_ANALYZER_INPUT") as caught:
+            load_settings({"input": given}, environment={})
+        assert "secret" not in str(caught.value)
+    assert load_settings({}, environment={"STREAM_ANALYZER_INPUT": url}).input == url
