@@ -14,7 +14,7 @@ from stream_analyzer.analysis.key import profile
 from stream_analyzer.analysis.key.head import KeyHead
 from stream_analyzer.analysis.key.names import LABELS, camelot
 from stream_analyzer.analysis.key.profile import Profile
-from stream_analyzer.analysis.key.tracker import TIMES, KeyTracker
+from stream_analyzer.analysis.key.tracker import TIMES, KeyTracker, Recent
 from stream_analyzer.analysis.manifest import load_manifest
 from stream_analyzer.analysis.model import TfliteModel
 from stream_analyzer.analysis.pitches import PITCHES, StreamingPitches
@@ -179,13 +179,18 @@ def logits(key: int, *, by: float = 9.0) -> F32:
     return found
 
 
+def recent(key: int, *, by: float = 9.0, contrast: float = 0.5) -> Recent:
+    return Recent(logits(key, by=by), contrast)
+
+
 def test_the_tracker_turns_when_the_last_seconds_say_so_often_enough() -> None:
     tracker = KeyTracker(manifest())
-    assert not tracker.turned_away(logits(5)), "nothing is shown yet"
-    tracker.update(logits(0), cents=0.0, time_s=1.0)
-    assert [tracker.turned_away(logits(0)) for _ in range(2 * TIMES)] == [False] * 2 * TIMES
-    assert [tracker.turned_away(logits(5)) for _ in range(TIMES)] == [False] * (TIMES - 1) + [True]
-    shown = tracker.update(logits(5), cents=0.0, time_s=2.0)
+    assert not tracker.turned_away(recent(5)), "nothing is shown yet"
+    tracker.update(logits(0), recent(0), cents=0.0, time_s=1.0)
+    assert [tracker.turned_away(recent(0)) for _ in range(2 * TIMES)] == [False] * 2 * TIMES
+    assert [tracker.turned_away(recent(5, contrast=0.25)) for _ in range(2 * TIMES)] == [False] * 2 * TIMES, "drums"
+    assert [tracker.turned_away(recent(5)) for _ in range(TIMES)] == [False] * (TIMES - 1) + [True]
+    shown = tracker.update(logits(5), recent(5), cents=0.0, time_s=2.0)
     assert (shown.label, shown.age_s) == ("F major", 0.0)
     tracker.reset()
     assert tracker.hold(time_s=9.0) is None
@@ -193,10 +198,28 @@ def test_the_tracker_turns_when_the_last_seconds_say_so_often_enough() -> None:
 
 def test_what_is_not_clear_is_a_guess_and_stays_one() -> None:
     tracker = KeyTracker(manifest())
-    guess = tracker.update(logits(3, by=0.5), cents=0.0, time_s=1.0)
+    guess = tracker.update(logits(3, by=0.5), recent(3), cents=0.0, time_s=1.0)
     assert guess.state == "searching"
-    held = tracker.update(logits(24), cents=0.0, time_s=4.0)
+    held = tracker.update(logits(3), recent(24), cents=0.0, time_s=4.0)
     assert held == replace(guess, time_s=4.0, age_s=3.0)
+
+
+@pytest.mark.parametrize(
+    ("last", "contrast", "state"),
+    [(24, 0.5, "unclear"), (0, 0.13, "unclear"), (0, 0.25, "clear")],
+    ids=["no key", "noise", "few tones"],
+)
+def test_seconds_that_tell_nothing_give_no_key(last: int, contrast: float, state: str) -> None:
+    found = KeyTracker(manifest()).update(logits(0), recent(last, contrast=contrast), cents=0.0, time_s=1.0)
+    assert found.state == state
+
+
+def test_a_second_that_may_be_drums_needs_tones_that_stand_out() -> None:
+    doubtful = logits(0)
+    doubtful[24] = 5.5  # of no key: one in twenty
+    for contrast, state in ((0.3, "unclear"), (0.4, "clear")):
+        found = KeyTracker(manifest()).update(doubtful, Recent(doubtful, contrast), cents=0.0, time_s=1.0)
+        assert found.state == state
 
 
 def test_a_model_of_other_keys_is_refused() -> None:

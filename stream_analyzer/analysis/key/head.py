@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from stream_analyzer.analysis.key.output import KeyOutput
 from stream_analyzer.analysis.key.profile import Profile
-from stream_analyzer.analysis.key.tracker import KeyTracker
+from stream_analyzer.analysis.key.tracker import KeyTracker, Recent
 from stream_analyzer.analysis.model import hold_outputs
 from stream_analyzer.analysis.pitches import StreamingPitches
 from stream_analyzer.analysis.windowed import ModelHead
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 
 RECENT_FRAMES = 40  # 8 s: what contradicts the whole window when the key has changed
-
-LEAST_CONTRAST = 0.14  # less in the last 8 s is noise or drums: of 260 clips of music none had less
 
 
 class KeyHead(ModelHead):
@@ -58,12 +56,12 @@ class KeyHead(ModelHead):
         if step.idle:
             held = self._tracker.hold(time_s=step.time_s)
             return [held] if held else []
-        recent = self.model.run(self._profile.turned(RECENT_FRAMES))
+        profile = self._profile
+        recent = Recent(self.model.run(profile.turned(RECENT_FRAMES)), profile.contrast(RECENT_FRAMES))
         if self._tracker.turned_away(recent):
-            self._profile.forget(but=RECENT_FRAMES)
-        logits = self.model.run(self._profile.turned())
-        tonal = self._profile.contrast(RECENT_FRAMES) >= LEAST_CONTRAST
-        return [self._tracker.update(logits, tonal=tonal, cents=self._profile.cents, time_s=step.time_s)]
+            profile.forget(but=RECENT_FRAMES)
+        logits = self.model.run(profile.turned())
+        return [self._tracker.update(logits, recent, cents=profile.cents, time_s=step.time_s)]
 
     def reset(self) -> None:
         """Forget everything; equal to a new head."""
