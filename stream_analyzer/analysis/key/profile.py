@@ -23,9 +23,11 @@ _CENTS = 100.0
 
 def salience(frames: F32) -> F32:
     """Return by how many nepers each bin of log-power frames [n, bins] is above the mean of its neighbours, or 0."""
+    if not len(frames):
+        return np.empty_like(frames, np.float32)
     width = 2 * NEIGHBOURS + 1
-    padded = np.pad(frames, ((0, 0), (NEIGHBOURS, NEIGHBOURS)), mode="edge")
-    mean = np.lib.stride_tricks.sliding_window_view(padded, width, axis=1).mean(axis=2)
+    sums = np.cumsum(np.pad(frames, ((0, 0), (NEIGHBOURS + 1, NEIGHBOURS)), mode="edge"), axis=1, dtype=np.float64)
+    mean = (sums[:, width:] - sums[:, :-width]) / width
     found: F32 = np.clip(frames - mean, 0.0, MOST).astype(np.float32)
     return found
 

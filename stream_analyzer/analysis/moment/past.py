@@ -55,7 +55,7 @@ def rises(rows: F64) -> F64:
     """Return by how much brightness, onsets and level rose within some seconds, each as a share of what is much."""
     found = []
     for column, most in zip((OCTAVES, ONSETS, LEVEL), _MOST, strict=True):
-        rise = high(rows[_NOW, column]) - float(np.median(rows[_BEFORE, column]))
+        rise = high(rows[_NOW, column]) - high(rows[_BEFORE, column], 0.5)
         found.append(np.clip(rise, *most))
     return np.asarray(found / _SCALE)
 

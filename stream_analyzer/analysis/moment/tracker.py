@@ -23,6 +23,7 @@ LEAST = 15 * STEPS_PER_SECOND  # before so much was heard, nothing can turn
 HELD = 5  # steps that the bass must hold before a drop is told
 JUMP_DB, UNDER_DB = 6.0, 6.0  # bass must rise by so much within 0.3 s, to no less than so much below the groove's
 BREAK_S, PLAYED_S, PLAYED = 4.0, 20.0, 0.6  # the bass is gone, after it was there for a share of so many seconds
+AWAY = 0.25  # share of ten seconds that the bass is missing in a build-up
 BACK = 0.5  # share of the last seconds with bass that ends it
 # Fitted (logistic) to two generated sets, GTZAN's train list and the FMA clips: weights, and what is sure enough.
 DROP, DROP_SURE = np.array([-4.4, 0.81, 2.25, -2.11, 1.61, 1.13]), 0.5
@@ -51,7 +52,8 @@ class MomentTracker:
             return []
         found = self._drop(time_s)
         if not found and round(time_s * STEPS_PER_SECOND) % HELD == 0:
-            found = self._break(rows, time_s) or self._build(rows, time_s)
+            groove = groove_db(rows)
+            found = self._break(rows, groove, time_s) or self._build(rows, groove, time_s)
         return [found] if found else []
 
     def _drop(self, time_s: float) -> Moment | None:
@@ -76,9 +78,9 @@ class MomentTracker:
             else None
         )
 
-    def _break(self, rows: F64, time_s: float) -> Moment | None:
+    def _break(self, rows: F64, groove: float, time_s: float) -> Moment | None:
         """Look whether the bass has gone."""
-        below = groove_db(rows) - GONE_DB
+        below = groove - GONE_DB
         missing = gone(rows, below, BREAK_S)
         if missing <= 1.0 - BACK:
             self._broken = False
@@ -86,12 +88,15 @@ class MomentTracker:
         if self._broken or missing < 1.0 or played < PLAYED:
             return None
         self._broken = True
-        depth_db = below + GONE_DB - float(np.median(rows[-round(BREAK_S * STEPS_PER_SECOND) :, BASS]))
+        depth_db = groove - float(np.median(rows[-round(BREAK_S * STEPS_PER_SECOND) :, BASS]))
         return self._tell("breakdown", time_s, played * min(1.0, depth_db / 20.0), ago_s=BREAK_S)
 
-    def _build(self, rows: F64, time_s: float) -> Moment | None:
-        """Look whether something is building up."""
-        confidence = _sigmoid(BUILD, (*rises(rows), gone(rows, groove_db(rows) - GONE_DB, 10.0)))
+    def _build(self, rows: F64, groove: float, time_s: float) -> Moment | None:
+        """Look whether something is building up while the bass is away."""
+        away = gone(rows, groove - GONE_DB, 10.0)
+        if away < AWAY:
+            return None
+        confidence = _sigmoid(BUILD, (*rises(rows), away))
         return self._tell("build_up", time_s, confidence, ago_s=BREAK_S) if confidence >= BUILD_SURE else None
 
     def _tell(self, turn: Turn, time_s: float, confidence: float, *, ago_s: float) -> Moment | None:
