@@ -168,6 +168,11 @@ async def start_seconds() -> float:
     return min(times)
 
 
+def when_written(written: list[tuple[float, float]], time_s: float) -> float:
+    """Return when the sample at ``time_s`` was written, of blocks as their end on the sample clock and that time."""
+    return next(at for end_s, at in written if end_s >= time_s)
+
+
 async def live(pcm: bytes, *, rate_hz: int, channels: int, seconds: float) -> dict[str, float]:
     """Feed PCM in real time; return memory, and how late what is told of a sample comes, counted from its writing.
 
@@ -186,13 +191,15 @@ async def live(pcm: bytes, *, rate_hz: int, channels: int, seconds: float) -> di
         async with connect(url.replace("http", "ws", 1) + "ws") as socket:
             async for payload in socket:
                 now = time.perf_counter()
+                if isinstance(payload, bytes):
+                    continue  # the spectrum's picture
                 message = json.loads(payload)
                 if message["type"] == "level":
                     time_s = message["time_s"]
                     step = [at for end_s, at in written[-200:] if time_s - STEP_S + 1e-6 < end_s <= time_s + 1e-6]
                     latencies.extend(now - at for at in step)
                 elif message["type"] == "beat":
-                    of_beats.append(now - next(at for end_s, at in written[-200:] if end_s >= message["beat_s"]))
+                    of_beats.append(now - when_written(written[-200:], message["data"]["beat_s"]))
 
     reader = asyncio.create_task(read())
     begun = time.perf_counter()
@@ -204,7 +211,8 @@ async def live(pcm: bytes, *, rate_hz: int, channels: int, seconds: float) -> di
     service = psutil.Process(process.pid)
     resident_mb, cpu_s = service.memory_info().rss / 1e6, sum(service.cpu_times()[:2])
     reader.cancel()
-    await asyncio.gather(reader, return_exceptions=True)
+    with suppress(asyncio.CancelledError):
+        await reader
     await end(process)
     p50, p99 = np.percentile(latencies, [50, 99]) * 1e3
     beat_p50, beat_p99 = np.percentile(of_beats, [50, 99]) * 1e3 if of_beats else (np.nan, np.nan)

@@ -154,7 +154,7 @@ def train(config: dict[str, Any], task: Task, out: Path) -> None:
     phase = Phase(**config["float"])
     keras.mixed_precision.set_global_policy(phase.precision)
     learner = task.build()
-    if "init" in config:
+    if config.get("init"):
         learner.load_weights(Path(config["init"]) / "float.weights.h5")
     fit(learner, task, phase, seed=seed, name="float", out=out)
 

@@ -219,7 +219,7 @@ def test_beats_know_the_tempo_that_is_shown() -> None:
             assert event.bpm == pytest.approx(shown.bpm, rel=0.08)
 
 
-def test_a_witness_turns_the_tempo_but_leaves_the_octave() -> None:
+def test_a_witness_turns_the_tempo_and_its_octave_less() -> None:
     bins = np.array([60.0, 90.0, 120.0, 180.0])
     word = Witness(np.array([90.0]), np.array([1.0])).of(bins)
     assert word[1] == word.max()

@@ -22,7 +22,8 @@ pytestmark = pytest.mark.train
 
 ROOT = Path(__file__).parents[2]
 TINY = (
-    "net.curves=2", "net.width=4", "float.steps=3", "float.batch=4", "float.warmup=1", "float.validate_every=3",
+    'init=""', "net.curves=2", "net.width=4",
+    "float.steps=3", "float.batch=4", "float.warmup=1", "float.validate_every=3",
     "int8.steps=2", "int8.batch=4", "int8.warmup=1", "int8.validate_every=2",
 )  # fmt: skip
 
@@ -115,6 +116,28 @@ def test_exported_model_replays_its_golden_window(run: Path) -> None:
         np.testing.assert_array_equal(model.run(golden["window"]), golden["logits"])
     assert len(model.manifest.output["bpm"]) == len(BPM_BINS)
     assert "{" not in (run / "model" / "CARD.md").read_text()
+
+
+def test_recovered_weights_are_those_that_were_quantized(run: Path) -> None:
+    from training.tempo import net, recover
+
+    model, taught = net.build(curves=2, width=4), net.build(curves=2, width=4)
+    recover.recover(model, run / "model" / "model.tflite")
+    taught.load_weights(run / "run" / "float.weights.h5")  # before the few steps of the int8 phase
+    compared = 0
+    for one, other in zip(model.layers, taught.layers, strict=True):
+        weights = one.get_weights()
+        if len(weights) not in (1, 2):
+            continue
+        shape = (-1, weights[0].shape[2]) if "depthwise" in one.name else (-1, weights[0].shape[-1])
+        for found, true in zip(weights[0].reshape(shape).T, other.get_weights()[0].reshape(shape).T, strict=True):
+            assert np.corrcoef(found, true)[0, 1] > 0.98, one.name  # what is folded scales a filter as a whole
+            compared += 1
+    assert compared > 100
+    windows = np.random.default_rng(1).normal(-6.0, 3.0, (6, 150, 128)).astype(np.float32)
+    said = model.predict(windows[..., None], verbose=0)
+    recover.normalise(model, [windows[:3], windows[3:]])
+    np.testing.assert_allclose(model.predict(windows[..., None], verbose=0), said, atol=1e-4)
 
 
 def test_evaluate_scores_features_and_audio_of_any_split_and_suffix(run: Path) -> None:

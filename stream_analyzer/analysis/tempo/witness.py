@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 NEAR = 0.06  # tempi that speak for each other: difference of logarithms
 DOUBT = 0.1  # chance that the witness is mistaken altogether
-OCTAVES = 0.7  # how much the double and the half of what it hears count: which of them is meant it doesn't know
+OCTAVES = 0.25  # how much the double and the half of what it hears count: its octave is mostly right, not always
 WEIGHT = 0.5  # exponent of its word, once and for each time that it insists
 MOST = 12  # times that count
 
