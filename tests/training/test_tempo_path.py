@@ -119,7 +119,8 @@ def test_exported_model_replays_its_golden_window(run: Path) -> None:
 
 
 def test_recovered_weights_are_those_that_were_quantized(run: Path) -> None:
-    from training.tempo import net, recover
+    from training import recover
+    from training.tempo import net
 
     model, taught = net.build(curves=2, width=4), net.build(curves=2, width=4)
     recover.recover(model, run / "model" / "model.tflite")

@@ -1,4 +1,4 @@
-"""Float weights of a published int8 model, to train on: ``python -m training.tempo.recover models/tempo --out DIR``.
+"""Float weights of a published int8 model, to train on: ``python -m training.recover models/tempo --out DIR``.
 
 A model's float weights stay under runs/; what is published are int8 weights, with batch normalisation folded into
 them. Dequantized they are the float network to within a rounding, but without the statistics that batch
@@ -135,15 +135,16 @@ def _moments(values: Any) -> F64:  # noqa: ANN401 - a tensor
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Write float.weights.h5, which a config's ``init`` can name."""
-    parser = argparse.ArgumentParser(prog="python -m training.tempo.recover", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m training.recover", description=__doc__.split("\n\n")[0])
     parser.add_argument("model", type=Path, help="model folder, e.g. models/tempo")
     parser.add_argument("--prepared", type=Path, default=Path("runs/data"), help="where training.prepare left its sets")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
-    config = tomllib.loads((CONFIGS / "tempo.toml").read_text()) | {"sets": {}}
+    manifest = load_manifest(options.model)
+    config = tomllib.loads((CONFIGS / f"{manifest.task}.toml").read_text()) | {"sets": {}}
     task = make_task(config, options.prepared)
     model = task.build()
-    recover(model, options.model / load_manifest(options.model).file)
+    recover(model, options.model / manifest.file)
     normalise(model, [task.batch(np.random.default_rng([5, index]), 64).windows for index in range(BATCHES)])
     options.out.mkdir(parents=True, exist_ok=True)
     model.save_weights(options.out / "float.weights.h5")
