@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from stream_analyzer.system.address import NETWORK_URL, NETWORK_URLS, MqttAddress, OscReceiver, is_origin, is_url
+from stream_analyzer.system.address import NETWORK_URLS, MqttAddress, OscReceiver, is_network_url, is_origin, is_url
 from stream_analyzer.types import EVENTS
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def log(value: Any) -> str:  # noqa: ANN401
 def source(value: Any) -> str:  # noqa: ANN401
     """Return where sound comes from; of addresses those of the network alone, for FFmpeg knows many more."""
     if is_url(text(value)):
-        if not NETWORK_URL.fullmatch(value):
+        if not is_network_url(value):
             msg = f"must be {NETWORK_URLS}, or a file, device, demo or -"
             raise ValueError(msg)
         return str(value)

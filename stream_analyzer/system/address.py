@@ -74,8 +74,17 @@ def plain_address(text: str) -> str:
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
-NETWORK_URL = re.compile(r"(https?|rtsps?)://[^\s/]+\S*")
+_NETWORK_URL = re.compile(r"(https?|rtsps?)://[^\s/]+\S*")
 NETWORK_URLS = "http://, https://, rtsp:// or rtsps:// with a host"
+
+
+def is_network_url(text: str) -> bool:
+    """Tell whether this is one of `NETWORK_URLS`, and whole."""
+    try:
+        parts = urlsplit(text)
+        return bool(_NETWORK_URL.fullmatch(text) and parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def is_url(text: str) -> bool:

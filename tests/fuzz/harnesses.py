@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.fuzz import files, talk
+from tests.fuzz import files, radio, talk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,5 +33,7 @@ HARNESSES: dict[str, Harness] = {
     "model_file": Harness(files.model_file, files.model_seeds),
     "sound_file": Harness(files.sound_file, files.sound_seeds),
     "standard_input": Harness(files.standard_input, files.standard_input_seeds),
+    "station": Harness(radio.station, radio.station_seeds),
+    "phone": Harness(radio.phone, radio.phone_seeds),
     "fma_tables": Harness(files.fma_tables, files.fma_seeds),
 }

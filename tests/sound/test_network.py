@@ -360,7 +360,17 @@ def test_without_a_decoder_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
-    "url", ["concat:a|b", "ftp://host/x", "file:///etc/passwd", "http://", "http:///x", "http://a b/"]
+    "url",
+    [
+        "concat:a|b",
+        "ftp://host/x",
+        "file:///etc/passwd",
+        "http://",
+        "http://[x",
+        "http://x:0/",
+        "http:///x",
+        "http://a b/",
+    ],
 )
 def test_only_addresses_of_the_network_are_an_input(url: str) -> None:
     if "://" in url:

@@ -20,6 +20,7 @@ from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 from stream_analyzer import __version__
 from stream_analyzer.errors import AudioError
 from stream_analyzer.sound.media import READ_LIMIT_S
+from stream_analyzer.system.address import is_network_url
 
 if TYPE_CHECKING:
     from http.client import HTTPResponse
@@ -114,9 +115,10 @@ def _first_entry(text: str, *, base: str) -> str:
     is_pls = text.lstrip().lower().startswith("[playlist]")
     entries: list[str] = _PLS_ENTRY.findall(text) if is_pls else list(filter(None, plain))
     for entry in entries:
-        url = urljoin(base, entry)
-        if urlsplit(url).scheme in ("http", "https"):
-            return url
+        with suppress(ValueError):  # it is no address
+            url = urljoin(base, entry)
+            if is_network_url(url) and url.startswith("http"):
+                return url
     msg = "is a playlist without an address of http or https"
     raise AudioError(msg)
 

@@ -17,7 +17,7 @@ from stream_analyzer.sound.files import Recording
 from stream_analyzer.sound.network.http import Station, ask
 from stream_analyzer.sound.queue import SourceChanged, SourceLost, TitleChanged
 from stream_analyzer.sound.source import LIVE_BLOCK_S, LOST_AFTER_S, SourceInfo
-from stream_analyzer.system.address import NETWORK_URL, NETWORK_URLS
+from stream_analyzer.system.address import NETWORK_URLS, is_network_url
 from stream_analyzer.system.backoff import backoff_s
 from stream_analyzer.system.threads import in_daemon_thread
 from stream_analyzer.types import AudioBlock
@@ -72,7 +72,7 @@ def tune_in(url: str) -> Tuned:
 
 def check(url: str) -> None:
     """Raise `AudioError` unless the address is one of the network: FFmpeg knows many more."""
-    if not NETWORK_URL.fullmatch(url):
+    if not is_network_url(url):
         msg = f"must be {NETWORK_URLS}"
         raise AudioError(msg)
 
@@ -113,7 +113,10 @@ def _recorded(tuned: Tuned, url: str, block_s: float) -> Iterator[AudioBlock]:
 
 def shown(url: str) -> str:
     """Return an address without what may be secret in it: user, password and query."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # it is none
+        return url.partition("://")[0] + "://..."
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
