@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 from websockets.exceptions import InvalidHandshake, InvalidMessage
@@ -15,9 +15,10 @@ from stream_analyzer.client.endpoint import stream_url
 from stream_analyzer.errors import ConfigError, ProtocolError
 from stream_analyzer.protocol.decode import decode
 from stream_analyzer.protocol.encode import Encoder, event_data
-from stream_analyzer.protocol.kinds import SPECTRUM_HEADER
+from stream_analyzer.protocol.kinds import SPECTRUM_HEADER, Mark
 from stream_analyzer.protocol.subscription import HZ, MOST_CHANNELS, parse_subscription, read_wish
 from stream_analyzer.serving.web.access import Access, Addresses
+from stream_analyzer.serving.web.changes import marked
 from stream_analyzer.serving.web.connection import GuardedConnection
 from stream_analyzer.serving.web.fanout import Fanout
 from stream_analyzer.serving.web.proxies import Proxies
@@ -104,13 +105,28 @@ class _Line(GuardedConnection):
         self._peer, self._address, self.place = _PEER, _PEER, self._addresses.enter(_PEER)
 
 
+class _Marks:
+    """Takes marks, which must be texts that can be kept. State: their count."""
+
+    count = 0
+
+    def mark(self, text: str) -> Mark:
+        text.encode()
+        self.count += 1
+        return Mark(0.0, text)
+
+
+_MARKS = _Marks()
+
+
 @cache
 def _server() -> WebServer:
     access = Access(TOKEN, frozenset({"https://club.example"}), frozenset({"music.example"}))
     answers = {path: lambda _: Answer(_SOUND, "text/plain") for path in ("/timeline", "/metrics")}
     anyone = {path.decode(): lambda _: Answer(b"well", "text/plain") for path in _FOR_ANYONE}
     fanout, serving = Fanout(Encoder("3fa91c")), Serving("127.0.0.1", 0, access)
-    return WebServer({"main": fanout}, ROOT / "web", serving=serving, answers=answers | anyone)
+    routes = {("POST", "/marks"): partial(marked, {"main": _MARKS})}
+    return WebServer({"main": fanout}, ROOT / "web", serving=serving, answers=answers | anyone, routes=routes)
 
 
 def _at_once(answering: Coroutine[Any, Any, Response | None]) -> Response | None:
@@ -131,6 +147,7 @@ def request(data: bytes) -> None:
         if not isinstance(event, Request):
             continue
         line = _Line(Proxies(networks("10.0.0.0/8")) if data[:1] == b"\1" else Proxies())
+        marks = _MARKS.count
         response = _at_once(_server()._respond(cast("ServerConnection", line), event))
         shown = TOKEN.encode() in data or Access(TOKEN).cookie.encode() in data or b"%" in data
         if response is None:
@@ -140,6 +157,7 @@ def request(data: bytes) -> None:
         assert response.status_code < 500, response
         assert "Content-Security-Policy" in response.headers
         assert shown or (_SOUND not in response.body and "Set-Cookie" not in response.headers), response
+        assert shown or marks == _MARKS.count, "a mark of somebody without a token"
     assert protocol.handshake_exc is None or isinstance(protocol.handshake_exc, (InvalidMessage, InvalidHandshake))
 
 
@@ -156,6 +174,8 @@ def request_seeds() -> list[bytes]:
         get("/timeline", f"Authorization: Bearer {TOKEN}"),
         get(f"/login?token={TOKEN}&view=stage"),
         get("/ws?types=tempo,genre&hz=2&since=3fa91c.12", *upgrade, "Origin: https://club.example"),
+        get("/marks?text=drop", f"Authorization: Bearer {TOKEN}").replace(b"GET", b"POST", 1),
+        get("/marks?text=drop", "Origin: https://club.example").replace(b"GET", b"POST", 1),
         get("/metrics", "Forwarded: for=192.0.2.60;proto=https;by=203.0.113.43"),
         get("/health", "X-Forwarded-For: 192.0.2.1, 10.0.0.2", "X-Forwarded-Proto: https"),
     ]
