@@ -1,9 +1,9 @@
 """How fast and how right the tempo is on generated music of exactly known tempo, beside aubio and librosa.
 
-Run: python -m benchmarks.tempo. The peers come with the extra `bench`; one that is not installed is left out and named.
-The music is rendered once (fluidsynth must be installed) and kept under runs/. It shares its generator
-with the training data, so it checks the path and compares systems; how good the model is on real music is told by
-`training.evaluate`.
+Run: python -m benchmarks.tempo. Beats, bars and metre follow, by `benchmarks.beat`. The peers come with the extra
+`bench`; one that is not installed is left out and named. The music is rendered once (fluidsynth must be installed) and
+kept under runs/. It shares its generator with the training data, so it checks the path and compares systems; how good
+the model is on real music is told by `training.evaluate`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import soxr
 
+from benchmarks import beat
 from benchmarks import tempo_music as music
 from stream_analyzer.analysis.analyzer import Analyzer
+from stream_analyzer.analysis.beat.head import BeatHead
 from stream_analyzer.analysis.model import TfliteModel
 from stream_analyzer.analysis.tempo.head import TempoHead
 from stream_analyzer.types import AudioBlock, Tempo
@@ -60,8 +62,9 @@ class Shown:
 
 
 def ours(sound: F32) -> list[Shown]:
-    """Follow by the whole analyzer, less its genre model."""
-    analyzer = Analyzer([TempoHead(TfliteModel(Path("models/tempo")))])
+    """Follow by what hears tempo in the analyzer: the tempo's head, and that of beats as its witness."""
+    beats = BeatHead(TfliteModel(Path("models/beat")))
+    analyzer = Analyzer([TempoHead(TfliteModel(Path("models/tempo")), ask=beats.tempo), beats])
     events = analyzer.feed(AudioBlock(sound[:, None], music.RATE_HZ))
     return [Shown(event.time_s, event.bpm, event.state) for event in events if isinstance(event, Tempo)]
 
@@ -218,7 +221,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run everything; print the comparison, each tempo, and how we behave otherwise."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tempo", description=__doc__.split("\n\n")[0])
     parser.add_argument("--pieces", type=int, default=1, help="of each tempo in the sweep")
-    pieces = parser.parse_args(arguments).pieces
+    parser.add_argument("--patterns", help="folder of further pieces for beats and metre, as benchmarks.beat reads it")
+    options = parser.parse_args(arguments)
+    pieces = options.pieces
     found = {}
     for name, (package, follow) in SYSTEMS.items():
         if importlib.util.find_spec(package) is None:
@@ -232,6 +237,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"{name}, {kind}, wrong: " + ", ".join(f"{row['bpm']:.0f} as {row['shown']:.1f}" for row in wrong))
     for name, text in behaviour().items():
         print(f"{name}: {text}")
+    beat.main(["--patterns", options.patterns] if options.patterns else [])
 
 
 if __name__ == "__main__":
