@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import soundfile
@@ -10,7 +10,7 @@ import soundfile
 from tests.support import chromium
 from tests.support.pulse import RATE_HZ, drum_loop
 from tests.support.reading import until
-from tests.support.real_process import Service, serve
+from tests.support.real_process import ROOT, Service, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +22,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(chromium.find() is None, reason="no Chromium here: apt-get install chromium"),
 ]
+AXE = ROOT / "tests" / "web" / "node_modules" / "axe-core" / "axe.min.js"
 LARGE = "name => document.getElementById('source').textContent.includes(name)"
 TILES = "() => [...document.querySelectorAll('#inputs button')].map((one) => one.innerText)"
 
@@ -50,6 +51,16 @@ def test_all_are_small_and_the_chosen_one_is_large(service: Service, page: Page,
     page.keyboard.press("1")
     until(page, LARGE, "first.wav")
     assert complaints == []
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is missing: make check fetches it by npm")
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_axe_finds_nothing(service: Service, page: Page, scheme: Any) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"http://{service.address}/")
+    until(page, f"() => ({TILES})().length === 2 && ({TILES})().every((text) => text.includes('BPM'))")
+    page.evaluate(AXE.read_text())
+    assert page.evaluate("async () => (await axe.run()).violations.map((one) => one.id)") == []
 
 
 @pytest.mark.parametrize("view", ["", "stage", "projector", "overlay"])
