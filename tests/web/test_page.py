@@ -272,12 +272,14 @@ def test_everything_fits_its_width(
     assert complaints == []
 
 
-@pytest.mark.parametrize("size", [(1280, 800), (1920, 1080)], ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("view", [("", 1280, 800), ("?view=projector", 1280, 720)], ids=lambda view: view[0] or "page")
 @pytest.mark.parametrize("state", ["clear", "searching", "unclear", "holding"])
 def test_a_desktop_shows_all_without_scrolling(
-    page: Page, scripted: Scripted, size: tuple[int, int], state: str
+    page: Page, scripted: Scripted, view: tuple[str, int, int], state: str
 ) -> None:
-    page.set_viewport_size({"width": size[0], "height": size[1]})
+    query, width, height = view
+    page.set_viewport_size({"width": width, "height": height})
+    scripted.open(query)
     scripted.send_all()
     label = None if state == "unclear" else "F# minor"
     scripted.send("key", KEY | {"state": state, "label": label, "age_s": 47.0 * (state == "holding")})

@@ -23,7 +23,7 @@ export const PAGE = {
   meter: "Level meter",
   clip: "clip",
   key: "Key",
-  energy: "how loud, dense and bright this is for tonight",
+  energy: "how loud, dense and bright, for tonight",
   loudness: "Loudness",
   lufs: "LUFS",
   integrated: "The set",
