@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SWITCH_MARGIN = 0.05
 # The last seconds must name another key so surely, and the shown one no more surely, so many times on end.
-SURE, RULED_OUT, TIMES = 0.4, 0.05, 2
+SURE, RULED_OUT, TIMES = 0.5, 0.05, 3
 # Of 93 clips of music one second in 2000 has a probability of no clear key from `NOTHING` on, of drums two in three.
 NOTHING, DOUBTFUL = 0.1, 0.02
 # How far semitones must stand apart: less than `LEAST` is noise; a doubtful second needs `RICH`, another key `PLAIN`.
