@@ -6,11 +6,14 @@ set.
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 import time
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
+from stream_analyzer.errors import LogError
 from stream_analyzer.protocol.history import History
 from stream_analyzer.protocol.seconds import Seconds
 from stream_analyzer.sets import reading, writing
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from stream_analyzer.sets.log import OpenSet, SetLog
     from stream_analyzer.sets.writing import Opening, Place, Write
     from stream_analyzer.types import LogState
+
+logger = logging.getLogger(__name__)
 
 _OPEN_LIMIT_S = 1.0  # nobody waits longer for what was before
 
@@ -74,7 +79,10 @@ class Recorder:
                     self._history.mark(mark.second - offset_s, mark.text)
 
         self._history.offset_s = place.offset_s
-        await in_daemon_thread(read, name="read set log")
+        try:
+            await in_daemon_thread(read, name="read set log")
+        except (sqlite3.Error, LogError) as error:  # the set goes on without its beginning
+            logger.warning("what was before can't be read from the set log %s: %s", path, error)
 
     def add(self, event: Described) -> None:
         """Take an event into account."""
@@ -84,7 +92,6 @@ class Recorder:
         if isinstance(event, Status) and event.state != self._state:
             self._state = event.state
             self._put(partial(writing.write_event, second=int(event.time_s), kind=event.state, text=event.detail))
-
         if isinstance(event, Moment):
             text = f"{event.confidence:.0%} sure"
             self._put(partial(writing.write_event, second=int(event.at_s), kind=event.turn, text=text))

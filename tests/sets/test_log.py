@@ -98,6 +98,20 @@ async def test_a_start_within_ten_minutes_goes_on_with_the_set(path: Path) -> No
     assert b'"time_s":[-' in timeline
 
 
+async def test_a_set_whose_beginning_can_not_be_read_goes_on(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    begun = time.time() - 60.0
+    with log_at(path) as log:
+        play(Recorder(log, opening(at=begun)), 0, 30)
+    with closing(open_for_writing(path)) as connection:
+        connection.execute("DROP TABLE marks")
+    with log_at(path) as log:
+        recorder = Recorder(log, opening(at=begun + 40.0))
+        await recorder.recall()
+        play(recorder, 0, 10)
+    assert "can't be read from the set log" in caplog.text
+    assert max(seconds(path)) > 30
+
+
 @pytest.mark.parametrize(
     ("more", "sets"),
     [
