@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell lets what it starts with & ignore Ctrl-C, and so would the programs that the tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and nohup does the same with the closing of a terminal
 
 ROOT = Path(__file__).parent.parent
 BROWSER_LIMIT_MS = 30_000.0
