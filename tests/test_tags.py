@@ -72,6 +72,15 @@ def test_each_format_is_tagged_and_sounds_the_same(tmp_path: Path, suffix: str) 
     assert heard(path) == before
 
 
+def test_what_was_found_is_told_though_the_file_holds_no_tags(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "song.au"
+    soundfile.write(path, drum_loop(124.0, duration_s=6.0), RATE_HZ, format="AU", subtype="PCM_16")
+    code, err, out = command("analyze", "--json", "--write-tags", "bpm", str(path))
+    assert (code, len(err)) == (1, 1)
+    assert "no tags that this program knows" in err[0]
+    assert json.loads(out)["file"] == str(path)
+
+
 def test_other_programs_find_them_under_their_names(tmp_path: Path) -> None:
     tags = {}
     for suffix in ("mp3", "flac", "m4a"):
