@@ -66,7 +66,12 @@ def log(value: Any) -> str:  # noqa: ANN401
     if text(value) in ("", "off"):
         return str(value)
     found = path(value)
-    if found.is_dir():
+    try:
+        is_folder = found.is_dir()
+    except OSError as error:
+        msg = f"can't be the name of a file: {error.strerror}"
+        raise ValueError(msg) from error
+    if is_folder:
         msg = "must be a file, or off; this is a folder"
         raise ValueError(msg)
     return str(found)

@@ -56,7 +56,7 @@ def test_good_values(name: str, value: Any, parsed: Any) -> None:
         ("tempo_range", "fast", "LO-HI"), ("tempo_range", "180-90", "LO-HI"), ("tempo_range", "10-100", "from 30"),
         ("tempo_range", "100-400", "to 300"), ("tempo_range", "90-179", "say 90-180"), ("tempo_range", 120, "text"),
         ("tempo_range", "nan-inf", "LO-HI"), ("tempo_range", "-90-180", "LO-HI"),
-        ("speed", 10**400, "number"), ("tls_cert", "x" * 300, "existing file"),
+        ("speed", 10**400, "number"), ("tls_cert", "x" * 300, "existing file"), ("log", "x" * 300, "name of a file"),
         ("models", "x" * 300, "existing folder"),
     ],
 )  # fmt: skip
