@@ -3,120 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import socket
-import subprocess
 import sys
+import time
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.support.pulse import Pulse, drum_loop
-from tests.support.real_process import COMMAND, ROOT, Service, environment
+import psutil
+
+from benchmarks.night_scene import CC, RATES_HZ
 
 if TYPE_CHECKING:
-    import random
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
-    from tests.support.mosquitto import Mosquitto
-    from tests.support.played import Cable
+    from benchmarks.night_scene import Scene
 
-TEMPI = (92.0, 104.0, 118.0, 124.0, 128.0, 136.0, 142.0)
-TRACK_S = (60.0, 120.0)
 _HOSTILE = "127.0.0.66"  # each address of this network is this machine, so a guest of his own has one of his own
 _BUSY = "while True: pass"
 
 
-class Room(Pulse):
-    """A sound server that knows whether it is there. State: as its base, and that."""
-
-    up = False
-
-    def start(self) -> None:
-        """Start it."""
-        super().start()
-        self.up = True
-
-    def kill(self) -> None:
-        """Take it away."""
-        self.up = False
-        super().kill()
-
-
-class Deck:
-    """Plays tracks of known tempo one after another. State: the tempo, whether it may change now, and the player."""
-
-    def __init__(self, pulse: Room, rng: random.Random) -> None:
-        """Play into ``pulse``."""
-        self._pulse, self._rng = pulse, rng
-        self._sound = {bpm: drum_loop(bpm, duration_s=TRACK_S[1], seed=1) for bpm in TEMPI}
-        self.bpm = TEMPI[3]
-        self.changes: list[Callable[[], None]] = []
-        self.free = asyncio.Event()
-        self.free.set()
-        self._player: subprocess.Popen[bytes] | None = None
-
-    def play(self) -> None:
-        """Play the present track from its beginning, as after the sound server came back."""
-        if self._player and self._player.poll() is None:
-            self._player.kill()
-        self._player = self._pulse.play(self._sound[self.bpm], name=f"{self.bpm:.0f}")
-
-    async def turn(self) -> None:
-        """Play one track after another for as long as the task lasts; none ends while a fault is looked after."""
-        self.play()
-        while True:
-            await asyncio.sleep(self._rng.uniform(TRACK_S[0], TRACK_S[1] - 20.0))
-            await self.free.wait()
-            self.bpm = self._rng.choice([bpm for bpm in TEMPI if bpm != self.bpm])
-            self.play()
-            for told in self.changes:
-                told()
-
-    async def keep_on(self) -> None:
-        """Begin a track anew that came to its end because a fault lasted."""
-        while True:
-            await asyncio.sleep(0.2)
-            if self._player and self._player.poll() is not None and self._pulse.up:
-                self.play()
-
-
-@dataclass
-class Scene:
-    """All that can break. State: the service, which a restart replaces."""
-
-    pulse: Room
-    broker: Mosquitto
-    cable: Cable
-    deck: Deck
-    port: int
-    arguments: list[str]
-    service: Service | None = None
-
-    def start(self) -> None:
-        """Start the service, as a supervisor does."""
-        command = [*COMMAND, "run", "--port", str(self.port), *self.arguments]
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            env=environment(self.pulse.env), cwd=ROOT,
-        )  # fmt: skip
-        self.service = Service(process)
-        self.service.wait_until_up()
-
-    def end(self) -> None:
-        """End it at once."""
-        self.running.process.kill()
-
-    @property
-    def running(self) -> Service:
-        """The service."""
-        assert self.service  # noqa: S101 - the night begins with its start
-        return self.service
-
-
 @dataclass(frozen=True)
 class Fault:
-    """One thing that goes wrong: for how long, and what it hurts (``sound``, ``line``: all lines to the service)."""
+    """One thing that goes wrong, for how long, and what it hurts: ``sound``, all lines (``line``) or ``far line``."""
 
     name: str
     lasts_s: tuple[float, float]
@@ -229,8 +140,64 @@ async def _slow_guest(scene: Scene) -> AsyncIterator[None]:
         yield
 
 
+@asynccontextmanager
+async def _other_rate(scene: Scene) -> AsyncIterator[None]:
+    """As when another interface is plugged in."""
+    scene.pulse.kill()
+    scene.pulse.rate_hz = RATES_HZ[(RATES_HZ.index(scene.pulse.rate_hz) + 1) % len(RATES_HZ)]
+    yield
+    await asyncio.to_thread(scene.pulse.start)
+    scene.deck.play()
+
+
+@asynccontextmanager
+async def _cable_dead(scene: Scene) -> AsyncIterator[None]:
+    """Carry nothing and tell nobody, as where a phone leaves the Wi-Fi."""
+    scene.cable.carries.clear()
+    yield
+    scene.cable.carries.set()
+
+
+@asynccontextmanager
+async def _disk_full(scene: Scene) -> AsyncIterator[None]:
+    """Let no file of the service grow."""
+    psutil.Process(scene.running.process.pid).rlimit(psutil.RLIMIT_FSIZE, (1, psutil.RLIM_INFINITY))
+    yield
+    psutil.Process(scene.running.process.pid).rlimit(psutil.RLIMIT_FSIZE, (psutil.RLIM_INFINITY, psutil.RLIM_INFINITY))
+
+
+@asynccontextmanager
+async def _clock_stepped(scene: Scene) -> AsyncIterator[None]:
+    """Put the wall clock two hours back and then where it was, as when a laptop finds its time server."""
+    scene.set_clock(-7200)
+    yield
+    scene.set_clock(0)
+
+
+@asynccontextmanager
+async def _models_swapped(scene: Scene) -> AsyncIterator[None]:
+    """Give the service another version of the tempo's model: the same network by another name."""
+    manifest = scene.models / "tempo" / "manifest.json"
+    told = json.loads(manifest.read_text())
+    told["version"] = f"{told['version'].split('-')[0]}-{int(time.monotonic())}"
+    manifest.write_text(json.dumps(told))
+    scene.running.process.send_signal(signal.SIGHUP)
+    yield
+
+
+@asynccontextmanager
+async def _models_broken(scene: Scene) -> AsyncIterator[None]:
+    """Let it find a model that was copied by half: it is refused, and the models before go on."""
+    model = scene.models / "genre" / "model.tflite"
+    good = model.read_bytes()
+    model.write_bytes(good[: len(good) // 2])
+    scene.running.process.send_signal(signal.SIGHUP)
+    yield
+    model.write_bytes(good)
+
+
 _NOTHING: frozenset[str] = frozenset()
-_SOUND, _LINE = frozenset({"sound"}), frozenset({"line"})
+_SOUND, _LINE, _FAR = frozenset({"sound"}), frozenset({"line"}), frozenset({"far line"})
 FAULTS = (
     Fault("device gone", (2.0, 15.0), _SOUND, _device_gone),
     Fault("sound server hangs", (2.0, 12.0), _SOUND, _sound_server_hangs),
@@ -241,6 +208,12 @@ FAULTS = (
     Fault("service stopped", (1.0, 8.0), _SOUND | _LINE, _service_stopped),
     Fault("service restarted", (0.0, 2.0), _SOUND | _LINE, _service_restarted),
     Fault("service killed", (0.0, 2.0), _SOUND | _LINE, _service_killed),
+    Fault("other rate", (1.0, 3.0), _SOUND, _other_rate),
+    Fault("cable dead", (5.0, 30.0), _FAR, _cable_dead),
+    Fault("disk full", (5.0, 20.0), _NOTHING, _disk_full),
+    *([Fault("clock stepped", (5.0, 20.0), _NOTHING, _clock_stepped)] if CC else []),
+    Fault("models swapped", (5.0, 10.0), _NOTHING, _models_swapped),
+    Fault("models broken", (5.0, 10.0), _NOTHING, _models_broken),
     Fault("hostile guests", (5.0, 15.0), _NOTHING, _hostile_guests),
     Fault("slow guest", (10.0, 30.0), _NOTHING, _slow_guest),
 )

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 FRESH_S = 3.0  # a status comes each second; so late is late on a machine whose processor is being stolen, too
 COMES_BACK_S = 20.0  # attempts are up to ten seconds apart, and a start takes some
-CLOCK_OFF_S = 0.25  # a block of 0.1 s, and what a busy machine adds to the fastest message of five seconds
-_LOOKS_BACK_S = 5.0
+CLOCK_OFF_S = 0.25  # a block of 0.1 s, and what a busy machine adds to the fastest message of ten seconds
+_LOOKS_BACK_S = 10.0
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+LOST_AFTER_S = 0.3
 BUILT_IN = Input("HDA Intel: ALC (hw:0,0)", default=True)
 USB = Input("USB Audio CODEC: - (hw:1,0)")
 
@@ -34,7 +36,7 @@ def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Inputs:
     monkeypatch.setenv("STAND_IN_INPUTS", inputs.env["STAND_IN_INPUTS"])
     monkeypatch.syspath_prepend(path)
     monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
-    monkeypatch.setattr(device_source, "LOST_AFTER_S", 0.3)
+    monkeypatch.setattr(device_source, "LOST_AFTER_S", LOST_AFTER_S)
     monkeypatch.setattr(device_source, "backoff_s", lambda _attempt: 0.02)
     return inputs
 
@@ -93,6 +95,18 @@ async def test_a_card_that_comes_back_under_another_number_is_heard_again(inputs
         assert await heard.until_changed() == SourceInfo("device", "USB Audio CODEC: - (hw:2,0)", 48_000, 2)
         assert (await heard.until_sound()).lost > 0
         assert (await heard.until_sound()).lost == 0, "the gap is told once"
+
+
+async def test_a_device_is_not_lost_because_this_process_stood_still(inputs: Inputs) -> None:
+    inputs.plug(USB)
+    came = asyncio.Event()
+    waiting = asyncio.create_task(device_source._wait_for_sound(came))
+    await asyncio.sleep(0)
+    time.sleep(LOST_AFTER_S + 2 * device_source._STOOD_STILL_S)  # noqa: ASYNC251 - as after SIGSTOP
+    asyncio.get_running_loop().call_later(LOST_AFTER_S / 4, came.set)
+    await waiting
+    with pytest.raises(TimeoutError):
+        await device_source._wait_for_sound(asyncio.Event())
 
 
 @pytest.mark.parametrize(("rate_hz", "channels"), [(44_100, 2), (16_000, 1), (96_000, 8)])

@@ -99,13 +99,15 @@ async def played(*acts: Act) -> AsyncIterator[Played]:
 
 
 class Cable:
-    """A TCP connection to somewhere else that a test can cut. State: where to, and the writers of both ends."""
+    """A TCP connection to elsewhere that a test can cut or hold. State: where to, both ends, whether it carries."""
 
     def __init__(self, address: str) -> None:
         """Lead to ``host:port``."""
         self._host, _, port = address.rpartition(":")
         self._port = int(port)
         self._ends: set[asyncio.StreamWriter] = set()
+        self.carries = asyncio.Event()
+        self.carries.set()
         self.address = ""
 
     @asynccontextmanager
@@ -123,17 +125,21 @@ class Cable:
         self._ends.clear()
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection(self._host, self._port)
+        try:
+            far_reader, far_writer = await asyncio.open_connection(self._host, self._port)
+        except OSError:
+            writer.transport.abort()
+            return
         self._ends |= {writer, far_writer}
-        await asyncio.gather(_carry(reader, far_writer), _carry(far_reader, writer))
+        await asyncio.gather(self._carry(reader, far_writer), self._carry(far_reader, writer))
 
-
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await reader.read(65_536):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65_536):
+                await self.carries.wait()
+                writer.write(data)
+                await writer.drain()
+        writer.close()
 
 
 def events(came: list[Received]) -> list[str]:

@@ -48,6 +48,7 @@ class Pulse:
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("PULSE_")}
         self.env |= {key: str(path) for key, path in home.items()}
         self.env |= {"PULSE_CLIENTCONFIG": str(folder / "client.conf"), "PULSE_SOURCE": f"{SINK}.monitor"}
+        self.rate_hz = RATE_HZ  # of the sink, from the next start on
         self._folder = folder
         self._server: subprocess.Popen[str] | None = None
         self._recorder: subprocess.Popen[bytes] | None = None
@@ -55,7 +56,7 @@ class Pulse:
 
     def start(self) -> None:
         """Start the server and wait until it says that it is up."""
-        sink = f"module-null-sink sink_name={SINK} rate={RATE_HZ} channels=2"
+        sink = f"module-null-sink sink_name={SINK} rate={self.rate_hz} channels=2"
         command = ["pulseaudio", "-n", "-v", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]
         command += ["--disallow-exit", "-L", sink, "-L", "module-native-protocol-unix auth-anonymous=1"]
         self._server = subprocess.Popen(command, env=self.env, stderr=subprocess.PIPE, text=True, errors="replace")

@@ -80,7 +80,9 @@ def test_the_set_survives_a_reload(page: Page, complaints: list[str]) -> None:
         page.get_by_role("button", name="All").click()
         until(page, f"() => {heard_until_s} > 100")
         read_first_tempo(page)
-        assert int(page.locator("#set-plot").get_attribute("aria-valuenow") or "") < 100, "it was heard before the reload"
+        assert int(page.locator("#set-plot").get_attribute("aria-valuenow") or "") < 100, (
+            "it was heard before the reload"
+        )
     assert complaints == []
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from stream_analyzer.errors import AudioError, DeviceLost
 from stream_analyzer.sound.device import portaudio
+from stream_analyzer.sound.device.arrivals import Arrivals
 from stream_analyzer.sound.device.rate import RateCheck
 from stream_analyzer.sound.device.search import Device, all_that_fit, find_again, find_device
 from stream_analyzer.sound.queue import SourceChanged, SourceLost
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _OPEN_LIMIT_S = 10.0
+_STOOD_STILL_S = 0.5  # a lid was closed, or the process was stopped: what came meanwhile arrives only now
 _END_LIMIT_S = 0.5
 _CLOSE_LIMIT_S = 5.0
 _DEFAULT_CHANNELS = 2
@@ -49,7 +51,7 @@ class _Choice:
 class DeviceSource:
     """A sound device; a lost one is searched for again as it was asked for.
 
-    State: the device chosen last, what was told of it, the stream, and when sound last came.
+    State: the device chosen last, what was told of it, the stream, and until when sound was heard.
     """
 
     live = True
@@ -75,7 +77,7 @@ class DeviceSource:
         self._patient = patient
         self._choice: _Choice | None = None
         self._just_chosen = False
-        self._last_sound_s = 0.0
+        self._heard_until_s = 0.0
         self._delivered = 0
         self._opening = threading.Lock()
         self._stream: portaudio.Stream | None = None
@@ -162,28 +164,27 @@ class DeviceSource:
         """Capture until the device is lost, which raises `DeviceLost`."""
         loop = asyncio.get_running_loop()
         came, over = asyncio.Event(), threading.Event()
-        gap_from_s = self._last_sound_s
+        gap_from_s = self._heard_until_s
         self._delivered = 0
 
-        def arrive(block: AudioBlock) -> None:
+        def arrive(block: AudioBlock, now_s: float) -> None:
             if over.is_set():
                 return
-            block = self._placed(block, gap_from_s=gap_from_s, now_s=loop.time())
+            block = self._placed(block, gap_from_s=gap_from_s, now_s=now_s)
             self._tell_change(queue)
             spare = block.samples.shape[1] - self._told.info.channels
             queue.put(replace(block, rate_hz=self._check.rate_hz, spare=spare))
             came.set()
 
         def hand_over(block: AudioBlock) -> None:
-            loop.call_soon_threadsafe(arrive, block)
+            loop.call_soon_threadsafe(arrive, block, loop.time())
 
         try:
             async with asyncio.timeout(_OPEN_LIMIT_S):
                 await in_daemon_thread(lambda: self._start(hand_over, over), name="open sound device")
             while True:
                 came.clear()
-                async with asyncio.timeout(LOST_AFTER_S):
-                    await came.wait()
+                await _wait_for_sound(came)
         except TimeoutError as error:
             msg = f"device {self._name} delivers no sound"
             raise DeviceLost(msg) from error
@@ -196,16 +197,19 @@ class DeviceSource:
             over.set()
 
     def _placed(self, block: AudioBlock, *, gap_from_s: float, now_s: float) -> AudioBlock:
-        """Count a block of this capture; the first one carries the gap since sound last came, at ``gap_from_s``."""
+        """Count a block of this capture with what is missing before it; for the first, since ``gap_from_s``."""
         if not self._delivered:
-            self._check = RateCheck(block.rate_hz)
+            self._check, self._arrivals = RateCheck(block.rate_hz), Arrivals()
             missing_s = max(0.0, now_s - block.duration_s - gap_from_s) if gap_from_s else 0.0
-            block = replace(block, lost=round(missing_s * block.rate_hz))
-        elif self._check.count(len(block.samples) + block.lost, now_s=now_s):
-            logger.warning("%s says %d samples a second, but does not deliver so many", self._name, block.rate_hz)
+            self._arrivals.count(block.duration_s, now_s=now_s)
+        else:
+            samples = len(block.samples) + block.lost
+            if self._check.count(samples, now_s=now_s):
+                logger.warning("%s says %d samples a second, but does not deliver so many", self._name, block.rate_hz)
+            missing_s = self._arrivals.count(samples / self._check.rate_hz, now_s=now_s)
         self._delivered += 1
-        self._last_sound_s = now_s
-        return block
+        self._heard_until_s = self._arrivals.heard_until_s
+        return replace(block, lost=block.lost + round(missing_s * self._check.rate_hz))
 
     def _tell_change(self, queue: BlockQueue) -> None:
         """Tell what is listened to from here on, where that is not what was announced last."""
@@ -255,3 +259,17 @@ class DeviceSource:
             library=self._library,
         )
         self._stream.start()
+
+
+async def _wait_for_sound(came: asyncio.Event) -> None:
+    """Wait until sound came; raise `TimeoutError` after `LOST_AFTER_S`, of which this process was awake the last."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due_s = loop.time() + LOST_AFTER_S
+        try:
+            async with asyncio.timeout_at(due_s):
+                await came.wait()
+                return
+        except TimeoutError:
+            if loop.time() < due_s + _STOOD_STILL_S:
+                raise
