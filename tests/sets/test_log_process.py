@@ -75,8 +75,8 @@ async def test_killed_and_started_again_it_is_one_set_with_a_gap(tmp_path: Path)
     with closing(open_for_reading(log)) as connection:
         (one,) = reading.list_sets(connection)
         (gap,) = reading.read_night(connection, "last").gaps
-    assert "gap of 0:00:0" in shown
-    assert 1 <= gap.span_s <= 10
+    assert "gap of 0:0" in shown
+    assert 1 <= gap.span_s <= 60
     assert one.duration_s >= gap.second + gap.span_s + 2
     assert min(timeline["time_s"]) < 0 < timeline["offset_s"]
 
