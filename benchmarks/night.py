@@ -24,7 +24,7 @@ import statistics
 import sys
 import tempfile
 import time
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,8 @@ from playwright.async_api import async_playwright
 from benchmarks.night_scene import Deck, Room, Scene
 from benchmarks.night_storm import FAULTS
 from benchmarks.night_watch import COMES_BACK_S, Broken, House, Listener, Program, Screen
+from stream_analyzer.sets.database import open_for_reading
+from stream_analyzer.sets.reading import list_sets, read_night
 from tests.support import chromium
 from tests.support.mosquitto import Mosquitto
 from tests.support.played import Cable
@@ -170,8 +172,20 @@ class Night:
             "page_looks": self.screen.looks if self.screen else 0,
             "memory_growth": [round(value, 4) for value in growth],
             "open_files": files,
+            "log": self._log(),
             "broken": self.broken.lines,
         }
+
+    def _log(self) -> dict[str, Any]:
+        """Read the set log: it is whole, and the night is one set."""
+        with closing(open_for_reading(self.scene.log)) as connection:
+            sets, gaps = list_sets(connection), read_night(connection, "last").gaps
+            said = connection.execute("PRAGMA integrity_check").fetchone()[0]
+            (seconds,) = connection.execute("SELECT count(*) FROM seconds").fetchone()
+        if (len(sets), said) != (1, "ok"):
+            self.broken.say(f"set log: {len(sets)} sets, integrity {said}")
+        gaps_s = sum(gap.span_s for gap in gaps)
+        return {"sets": len(sets), "set_s": sets[0].duration_s, "seconds": seconds, "gaps": len(gaps), "gaps_s": gaps_s}
 
 
 async def spend(hours: float, seed: int, folder: Path) -> dict[str, Any]:
