@@ -33,8 +33,8 @@ MIGRATIONS = (
     );
     CREATE TABLE sessions (
         set_id INTEGER NOT NULL REFERENCES sets ON DELETE CASCADE,
-        session TEXT NOT NULL,
         offset_s INTEGER NOT NULL,
+        session TEXT NOT NULL,
         PRIMARY KEY (set_id, offset_s)
     ) WITHOUT ROWID;
     CREATE TABLE seconds (

@@ -59,7 +59,8 @@ def open_set(connection: sqlite3.Connection, opening: Opening, *, alone: bool) -
         )
         place = Place(cursor.lastrowid or 0, 0)
     connection.execute(
-        "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?)", (place.set_id, opening.session, place.offset_s)
+        "INSERT OR REPLACE INTO sessions (set_id, offset_s, session) VALUES (?, ?, ?)",
+        (place.set_id, place.offset_s, opening.session),
     )
     return place
 

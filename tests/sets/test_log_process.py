@@ -75,6 +75,7 @@ async def test_killed_and_started_again_it_is_one_set_with_a_gap(tmp_path: Path)
     with closing(open_for_reading(log)) as connection:
         (one,) = reading.list_sets(connection)
         (gap,) = reading.read_night(connection, "last").gaps
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert "gap of 0:0" in shown
     assert 1 <= gap.span_s <= 60
     assert one.duration_s >= gap.second + gap.span_s + 2
