@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stream_analyzer import tags
+from stream_analyzer import library_command, tags
 from stream_analyzer.assembly import load_heads
-from stream_analyzer.errors import AudioError, BrokenOff
+from stream_analyzer.errors import AudioError, BrokenOff, ConfigError
 from stream_analyzer.system.address import is_url
 
 if TYPE_CHECKING:
@@ -31,17 +31,23 @@ _AS_LIKELY = 0.5  # an alternative with this salience is told
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `analyze`."""
-    parser.add_argument("files", nargs="+", metavar="FILE", help="a sound file, or the URL of a recording")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a sound file, the URL of one, or with --out a folder")
     parser.add_argument("--timeline", action="store_true", help="with --json: every update too")
     parser.add_argument(
         "--write-tags", metavar="NAMES", help="show what bpm, key, genre would become in the file's tags"
     )
     parser.add_argument("--yes", action="store_true", help="with --write-tags: write them")
     parser.add_argument("--overwrite", action="store_true", help="with --write-tags: in place of what is there, too")
+    library_command.add_arguments(parser)
 
 
 def run(options: argparse.Namespace, settings: Settings, write_line: Say, note: Say) -> int:
     """Analyse the files one after another; what is wrong with one is noted, and the others are done."""
+    if options.out is not None:
+        return library_command.run(options, settings, write_line, note)
+    if options.scheduler or options.workers:
+        msg = "--scheduler and --workers go with --out, which says where the results go"
+        raise ConfigError(msg)
     names = tags.read_names(options.write_tags) if options.write_tags is not None else ()
     heads = load_heads(settings)
     failures = 0

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from stream_analyzer import __version__, analyze_command, sets_command
+from stream_analyzer import __version__, analyze_command, library_command, sets_command
 from stream_analyzer.assembly import load_all_heads, load_heads, make_inputs, set_log
 from stream_analyzer.errors import ConfigError, StreamAnalyzerError
 from stream_analyzer.settings.config import PCM_FORMATS, SETTINGS, Settings, is_secret, load_settings, setting_help
@@ -79,6 +79,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(analyze, "channel", "tempo_range", "json")
     analyze.set_defaults(command=_analyze)
 
+    similar = commands.add_parser(
+        "similar", help="list files that sound alike", description="List the files of a library that are most like one."
+    )
+    library_command.add_similar_arguments(similar)
+    _add_settings(similar, "channel", "tempo_range", "json")
+    similar.set_defaults(command=_similar)
+
     devices = commands.add_parser("devices", help="list sound devices", description="List sound devices with inputs.")
     _add_settings(devices, "json")
     devices.set_defaults(command=_devices)
@@ -105,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     schema.set_defaults(command=_schema)
 
-    for command in (run, subscribe, analyze, devices, models, sets, mark, schema):
+    for command in (run, subscribe, analyze, similar, devices, models, sets, mark, schema):
         _add_settings(command, *_COMMON_SETTINGS)
         command.add_argument("--config", type=Path, metavar="FILE.toml", help="settings file; flags go before it")
     return parser
@@ -245,6 +252,10 @@ def _subscribe(options: argparse.Namespace, settings: Settings) -> int:
 
 def _analyze(options: argparse.Namespace, settings: Settings) -> int:
     return analyze_command.run(options, settings, _write_line, _note)
+
+
+def _similar(options: argparse.Namespace, settings: Settings) -> int:
+    return library_command.similar(options, settings, _write_line)
 
 
 def _devices(_options: argparse.Namespace, settings: Settings) -> int:

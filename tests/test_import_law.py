@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 # From the bottom up. A file beside the folders may know them all; those below know it if it knows nothing above them.
 FOLDERS = {
-    "stream_analyzer": ("system", "analysis", "sound", "protocol", "sets", "serving", "client", "settings"),
+    "stream_analyzer": ("system", "analysis", "sound", "protocol", "sets", "library", "serving", "client", "settings"),
     "training": ("data", "music", "nets", "genre", "tempo", "key", "beat", "studies"),
 }
 WITHOUT_IO = ("analysis", "protocol")
@@ -31,6 +31,11 @@ USERS = {
     "pyebur128": "stream_analyzer.analysis.loudness",
     "matplotlib": "stream_analyzer.sets.report",
     "mutagen": "stream_analyzer.tags",
+    "dask": "stream_analyzer.library.engine",
+    "distributed": "stream_analyzer.library.engine",
+    "fsspec": "stream_analyzer.library.places",
+    "pyarrow": "stream_analyzer.library.table",
+    "duckdb": "stream_analyzer.library.similar",
 }
 NEVER = {"tensorflow", "tf_keras", "keras", "librosa", "scipy", "training"}
 

@@ -5,6 +5,7 @@ A model that hears the stream block by block keeps its past in further tensors: 
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -42,11 +43,14 @@ class StreamModel(Model, Protocol):
 class TfliteModel:
     """An int8 model with its manifest. Not thread-safe: one thread owns it."""
 
-    def __init__(self, folder: Path) -> None:
-        """Load and check the model in ``folder``; raise `ModelError` if it can't be trusted or run."""
+    def __init__(self, folder: Path, *, keep_layers: bool = False) -> None:
+        """Load and check the model in ``folder``; raise `ModelError` if it can't be trusted or run.
+
+        With ``keep_layers`` what its inner layers gave of the last window can be read, for more memory.
+        """
         self.manifest: ModelManifest = load_manifest(folder)
         self._folder = folder
-        self._interpreter = _interpreter(folder / self.manifest.file, self.manifest.name)
+        self._interpreter = _interpreter(folder / self.manifest.file, self.manifest.name, keep_layers=keep_layers)
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         self._shape = (1, *self.manifest.shape, 1)
         self._past = pairs_of_past(self.manifest.name, inputs, outputs, but=self._shape)
@@ -90,6 +94,18 @@ class TfliteModel:
         logits: F32 = (output.astype(np.float32) - self._output_zero) * np.float32(self._output_scale)
         return logits
 
+    def layer(self, name: str) -> int | None:
+        """Return the tensor that the layer ``name`` gives of one window, None if there is no such layer."""
+        found = [one for one in self._interpreter.get_tensor_details() if f"/{name}/" in one["name"]]
+        return next((int(one["index"]) for one in found if len(one["shape"]) > 1 and one["shape"][0] == 1), None)
+
+    def values(self, tensor: int) -> F32:
+        """Return the values of an inner tensor after the last window, float32 [n]; needs ``keep_layers``."""
+        details = self._interpreter.get_tensor_details()[tensor]
+        scale, zero = details["quantization"]
+        values: F32 = self._interpreter.get_tensor(tensor).ravel().astype(np.float32)
+        return (values - np.float32(zero)) * np.float32(scale)
+
     def verify(self) -> None:
         """Replay the golden window, or the golden windows of a model that keeps a past, on this machine.
 
@@ -119,13 +135,16 @@ class TfliteModel:
             raise ModelError(msg + "this runtime computes it differently, report it with your processor's name")
 
 
-def _interpreter(path: Path, name: str) -> Any:  # noqa: ANN401 - the runtime ships no types
+def _interpreter(path: Path, name: str, *, keep_layers: bool) -> Any:  # noqa: ANN401 - the runtime ships no types
     from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - costs 66 ms that other commands need not pay
 
     try:
-        with native_stderr_closed():
+        with native_stderr_closed(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that keeping layers needs more memory
             # Of a path it would map the file, and see what is written over it while it runs.
-            interpreter = Interpreter(model_content=path.read_bytes(), num_threads=1)
+            interpreter = Interpreter(
+                model_content=path.read_bytes(), num_threads=1, experimental_preserve_all_tensors=keep_layers
+            )
             interpreter.allocate_tensors()
     except (OSError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else "no reason given"

@@ -1,0 +1,59 @@
+"""A Dask cluster as its own tools start it: a scheduler and workers, each a process that can be killed."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tests.support.real_process import ROOT, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(slots=True)
+class Cluster:
+    """The processes that run. State: the scheduler's address, the workers in the order they were added."""
+
+    address: str
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def add(self) -> None:
+        """Start one more worker, of one thread."""
+        options = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1")
+        self.workers.append(_start("dask_worker", self.address, *options))
+
+    def kill(self, number: int) -> None:
+        """End a worker at once."""
+        self.workers[number].send_signal(signal.SIGKILL)
+        self.workers[number].wait()
+
+
+@contextmanager
+def cluster(*, workers: int) -> Iterator[Cluster]:
+    """Run a scheduler and workers; all end with the block."""
+    scheduler = _start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show")
+    running = Cluster("")
+    try:
+        assert scheduler.stderr
+        lines = (line.decode() for line in scheduler.stderr)
+        running.address = next(line.split()[-1] for line in lines if "Scheduler at:" in line)
+        for _ in range(workers):
+            running.add()
+        yield running
+    finally:
+        for process in (*running.workers, scheduler):
+            process.kill()
+            process.wait()
+        if scheduler.stderr:
+            scheduler.stderr.close()
+
+
+def _start(tool: str, *arguments: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", f"distributed.cli.{tool}", *arguments]
+    says = subprocess.PIPE if tool == "dask_scheduler" else subprocess.DEVNULL
+    return subprocess.Popen(command, env=environment(), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=says)
