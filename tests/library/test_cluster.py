@@ -44,8 +44,8 @@ def links(songs: Path, folder: Path) -> list[Found]:
 
 
 def rows(out: Path) -> list[Any]:
-    tables = [duckdb.execute(f"SELECT * FROM '{out}/{name}/*.parquet' ORDER BY ALL") for name in ("files", "parts")]  # noqa: S608
-    return [table.fetchall() for table in tables]
+    query = "SELECT * FROM '{}/{}/*.parquet' ORDER BY ALL"
+    return [duckdb.execute(query.format(out, name)).fetchall() for name in ("files", "parts")]
 
 
 def test_each_file_is_in_the_table_once_though_workers_die_and_join(songs: Path, tmp_path: Path) -> None:
