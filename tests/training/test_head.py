@@ -39,6 +39,16 @@ def test_a_free_model_learns_from_the_songs() -> None:
     assert (found.argmax(axis=1) == windows.label).mean() > 0.95
 
 
+def test_halfway_between_two_models_lies_the_mean_of_what_they_say() -> None:
+    windows = _windows()
+    one, other = fit(windows, HeadConfig(smooth=0.0, steps=5)), fit(windows, HeadConfig(smooth=0.4, steps=5))
+
+    found = one.halfway(other).logits(windows.features)
+
+    np.testing.assert_allclose(found, 0.5 * (one.logits(windows.features) + other.logits(windows.features)), atol=1e-4)
+    assert np.abs(found - one.logits(windows.features)).max() > 0.01
+
+
 def test_every_label_source_and_song_counts_the_same() -> None:
     windows = _windows()
     weights = balanced(windows)

@@ -27,7 +27,7 @@ from training.genre.pictured import (
     to_bands,
     translate,
 )
-from training.genre.sound_judge import Heard, lesson
+from training.genre.sound_judge import Heard, with_pictures
 
 from .test_musicnn import random_weights
 
@@ -142,8 +142,8 @@ def test_pictures_teach_but_where_their_source_is_left_out() -> None:
     )
     parts = compact(random_weights(np.random.default_rng(0)))
 
-    both = lesson(heard, np.array([True, True]), parts)
-    without = lesson(heard, np.array([True, False]), parts)
+    both = with_pictures(heard, np.array([True, True]), parts)
+    without = with_pictures(heard, np.array([True, False]), parts)
 
     assert without.source.tolist() == ["gtzan"] * 6
     assert both.source.tolist() == ["gtzan"] * 6 + ["fma_small"] * 7

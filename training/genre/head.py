@@ -90,6 +90,10 @@ class Linear:
         """Return float64 [n, labels]."""
         return np.asarray(features @ self.kernel + self.bias, np.float64)
 
+    def halfway(self, other: Linear) -> Linear:
+        """Return the model whose logits are the mean of this one's and the ``other``'s."""
+        return Linear(0.5 * (self.kernel + other.kernel), 0.5 * (self.bias + other.bias))
+
 
 def balanced(windows: Windows) -> F64:
     """Return weights [n] of mean 1: every label counts the same, in it every source, in that every song."""

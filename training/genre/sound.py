@@ -54,14 +54,16 @@ class SoundConfig:
     calibration_pictures: int
     student: StudentConfig
     head: HeadConfig
+    pictured: HeadConfig
     music_shrink: float
 
 
 def read_config(path: Path, overrides: list[str]) -> SoundConfig:
     """Return the configuration in ``path``; see `training.task.load_config`."""
     table = load_config(path, overrides)
-    student, head = StudentConfig(**table.pop("student")), HeadConfig(**table.pop("head"))
-    return SoundConfig(**table, student=student, head=head)
+    student = StudentConfig(**table.pop("student"))
+    head, pictured = (HeadConfig(**table.pop(name)) for name in ("head", "pictured"))
+    return SoundConfig(**table, student=student, head=head, pictured=pictured)
 
 
 def tuned_network(parts: Compact, music: Path, out: Path, config: SoundConfig) -> keras.Model:
@@ -124,7 +126,7 @@ def train(arguments: argparse.Namespace) -> dict[str, Any]:
     network = tuned_network(parts, arguments.music, arguments.out, config)
     clips = read_collection(arguments.data)
     heard = hear(network, clips, arguments.data, arguments.out, config)
-    heads = sound_judge.fit_heads(heard, parts, config.head)
+    heads = sound_judge.fit_heads(heard, parts, config.head, pictured=config.pictured)
     head = heads[sound_judge.PUBLISHED]
     facts = sound_judge.judge(heads, heard, parts, music_shrink=config.music_shrink)
     music = sound_judge.fit_music(heard, shrink=config.music_shrink)

@@ -68,9 +68,14 @@ def of_source(clips: list[Clip], source: str) -> Flags:
     return np.array([clip.source == source and bool(clip.label) for clip in clips])
 
 
-def lesson(heard: Heard, taught: Flags, parts: Compact) -> Windows:
+def sounds(heard: Heard, taught: Flags, parts: Compact) -> Windows:
+    """Return what the clips that are ``taught`` teach."""
+    return windows_of(join(part.of(taught) for part in heard.variants.values()), heard.clips, parts)
+
+
+def with_pictures(heard: Heard, taught: Flags, parts: Compact) -> Windows:
     """Return what the clips that are ``taught`` teach, and FMA's pictures with them, unless no clip of FMA is."""
-    sound = windows_of(join(part.of(taught) for part in heard.variants.values()), heard.clips, parts)
+    sound = sounds(heard, taught, parts)
     if not (taught & of_source(heard.clips, PICTURED)).any():
         return sound
     translation = translate(*pairs(heard.blurred.of(taught), heard.variants["clean"].of(taught)))
@@ -84,12 +89,19 @@ def lesson(heard: Heard, taught: Flags, parts: Compact) -> Windows:
     )
 
 
-def fit_heads(heard: Heard, parts: Compact, config: HeadConfig) -> dict[str, Linear]:
-    """Return the head of the published model as `PUBLISHED`, and for each judged source one that it did not teach."""
+def fit_heads(heard: Heard, parts: Compact, config: HeadConfig, *, pictured: HeadConfig) -> dict[str, Linear]:
+    """Return the head of the published model as `PUBLISHED`, and for each judged source one that it did not teach.
+
+    Each is the mean of two: one that sounds teach by ``config``, and one that FMA's pictures teach too, by
+    ``pictured``. The first is too sure of itself, the second too modest.
+    """
     labelled = np.array([bool(clip.label) for clip in heard.clips])
     taught = {source: labelled & ~of_source(heard.clips, source) for source in JUDGED}
     taught[PUBLISHED] = np.array([teaches(clip) for clip in heard.clips])
-    return {name: fit(lesson(heard, clips, parts), config) for name, clips in taught.items()}
+    return {
+        name: fit(sounds(heard, clips, parts), config).halfway(fit(with_pictures(heard, clips, parts), pictured))
+        for name, clips in taught.items()
+    }
 
 
 def left_out(heads: dict[str, Linear], heard: Heard, parts: Compact) -> dict[str, dict[str, tuple[Indices, F64]]]:
