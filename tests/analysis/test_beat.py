@@ -200,6 +200,15 @@ def test_the_clock_is_right_at_any_rate(rate_hz: int) -> None:
     assert off_ms(late, list(np.arange(0.0, 15.0, 0.5))) < 25.0
 
 
+@pytest.mark.parametrize("rate_hz", [22_050, 44_100, 48_000])
+def test_no_beat_waits_for_a_step_more_at_any_rate(rate_hz: int) -> None:
+    """A resampler hands out sound in chunks, so some steps complete no block of frames: their beats are told too."""
+    beats = hear(drum_loop(14.0, bpm=131.0, rate_hz=rate_hz), rate_hz=rate_hz)
+    late_s = [beat.time_s - beat.beat_s for beat in beats if beat.beat_s > 6.0]
+    assert len(late_s) > 12
+    assert max(late_s) < 0.13
+
+
 def test_silence_has_no_beats() -> None:
     loud = drum_loop(10.0, bpm=120.0, rate_hz=SONG_RATE_HZ)
     beats = hear(np.concatenate([loud, np.zeros_like(loud)]))
