@@ -87,10 +87,10 @@ class Tempo:
 
 @record
 class Beat:
-    """A beat. One message a beat, sent with the step of sound in which it falls or the one after it.
+    """A beat. One message a beat, sent with the step of sound in which it falls or at whose end it is about to.
 
-    The beat falls at ``beat_s``, at most two steps before ``time_s``, and the next one at ``next_s``: that is known
-    before it falls, so that a subscriber can hit it. ``number`` is the place in the bar, 1 the downbeat,
+    The beat falls at ``beat_s``, from 30 ms after ``time_s`` to two steps before it, and the next one at ``next_s``:
+    that is known before it falls, so that a subscriber can hit it. ``number`` is the place in the bar, 1 the downbeat,
     ``beats_in_bar`` the metre; None while the bar is unknown. ``confidence`` is how sure it is that beats fall
     where this says, ``bpm`` their tempo: that of `Tempo`, or an octave of it.
     """

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from stream_analyzer.types import F64
 
 METRES = (2, 3, 4, 5, 6, 7)
-USUAL = (0.08, 0.17, 0.67, 0.03, 0.03, 0.02)  # how often each metre is met
+USUAL = (0.08, 0.2, 0.66, 0.04, 0.01, 0.01)  # how often each metre is met
 SLIP = 0.05  # chance that a beat is any other place of any bar: a beat missed, an upbeat, another song
 STAY = 1.1  # the count goes on unless another is so many times likelier
 KNOWN = 0.4  # a metre less likely than this is not told
-COMMON, TRUST = 0.3, 0.5  # how often a beat is a downbeat; what of a judgement that differs from it is believed
+COMMON, TRUST = 0.3, 0.85  # how often a beat is a downbeat; what of a judgement that differs from it is believed
 
 
 class BarFilter:

@@ -64,7 +64,7 @@ class BeatHead:
         return {}
 
     def hear(self, step: Step) -> list[Beat]:
-        """Take a step; return the beat that falls in it."""
+        """Take a step; return the beat that falls in it, or just after."""
         spec = self.model.manifest.feature
         self._waiting = np.concatenate([self._waiting, self._level.push(step.frames[spec])])
         size = self._output.frames

@@ -32,6 +32,7 @@ INSISTENT = 0.5  # confidence of beats that contradict the tempo shown
 HASTY_S = 0.3  # beats this close are not told before there is a tempo: most are halves of beats
 LEAST_SURE = 0.3  # of the phase, for a first beat
 STEP_S = 0.1
+AHEAD_S = 0.03  # a beat this little after the step is told with it: the next step may find it sooner, and tell it late
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class BeatTracker:
     def push(self, activation: F32, *, last_s: float, now_s: float) -> Found | None:
         """Take how likely beat and downbeat are at some frames, [n, 2], the last of which begins at ``last_s``.
 
-        Return the beat that falls up to ``now_s``, the end of the sound, if one does and wasn't told before.
+        Return the beat that falls up to `AHEAD_S` after ``now_s``, the end of the sound, if one wasn't told before.
         """
         self._phase.push(activation[:, 0])
         self._free.push(activation[:, 0])
@@ -98,7 +99,7 @@ class BeatTracker:
         heard = self._heard(period_s)
         sure = min(1.0, phase.sure * phase.share)
         beat_s = self._due_s(last_s - phase.passed * period_s, period_s, heard=heard, now_s=now_s)
-        if beat_s > now_s or (self._beat_s is None and sure < LEAST_SURE):
+        if beat_s > now_s + AHEAD_S or (self._beat_s is None and sure < LEAST_SURE):
             return None
         if self._tempo is None and period_s < HASTY_S:
             return None
