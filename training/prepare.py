@@ -7,7 +7,6 @@ python -m training.prepare fma --audio fma_medium --metadata fma_metadata --out 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 from stream_analyzer.errors import StreamAnalyzerError
 from training.data import prepare_fma, sources
 from training.data.fma import GENRE_SETS, SUBSETS
+from training.data.work import Crew
 from training.key import pitch_set
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         "--every", type=int, default=4, help="keep every n-th frame of 50 a second (4, as the genre model)"
     )
     fma.add_argument("--seconds", type=int, default=30, help="of the middle of each song")
-    fma.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (all cores)")
+    Crew.add_arguments(fma)
     return parser
 
 
@@ -96,7 +96,7 @@ def _prepare_fma(arguments: argparse.Namespace) -> str:
         settings=prepare_fma.Settings(subset, seconds=arguments.seconds, every=arguments.every),
         genres=arguments.genres,
         name=arguments.name or f"fma-{arguments.genres}",
-        jobs=arguments.jobs,
+        crew=Crew.of(arguments),
         unlabelled=arguments.unlabelled,
     )
 

@@ -64,7 +64,7 @@ def out(archive: Path) -> Path:
 
 def prepare(archive: Path, out: Path, *options: str, audio: str = "fma_large", code: int = 0) -> str:
     command = [sys.executable, "-m", "training.prepare", "fma", "--audio", str(archive / audio)]
-    command += ["--metadata", str(archive / "fma_metadata"), "--out", str(out), "--jobs", "2", *options]
+    command += ["--metadata", str(archive / "fma_metadata"), "--out", str(out), "--workers", "2", *options]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=120, cwd=ROOT)
     assert done.returncode == code, done.stderr
     return done.stdout + done.stderr
@@ -190,9 +190,10 @@ RUN = """
 import sys
 from pathlib import Path
 from training.data.prepare_fma import Settings, prepare
+from training.data.work import Crew
 audio, metadata, out = map(Path, sys.argv[1:])
-settings = Settings("small", shard_songs=3)
-print(prepare(audio, metadata, out, settings=settings, genres="8", name="fma-8", jobs=1, unlabelled=False))
+settings, crew = Settings("small", shard_songs=3), Crew(workers=1)
+print(prepare(audio, metadata, out, settings=settings, genres="8", name="fma-8", crew=crew, unlabelled=False))
 """
 
 
@@ -234,7 +235,7 @@ def test_killed_run_goes_on_where_it_was(kinds: dict[str, Path], tmp_path: Path)
 
 def test_shard_cut_off_is_written_anew(archive: Path, tmp_path: Path) -> None:
     settings, tracks = Settings("large"), read_tracks(archive / "fma_metadata", "large")[:2]
-    prepare_fma.write_shard(tmp_path, 0, tracks, archive / "fma_large", settings)
+    prepare_fma.write_shard((0, tuple(tracks)), folder=tmp_path, audio=archive / "fma_large", settings=settings)
     assert prepare_fma.is_complete(tmp_path, 0, archive / "fma_large")
     os.truncate(tmp_path / "00000.u8", 1000)
     assert not prepare_fma.is_complete(tmp_path, 0, archive / "fma_large")
@@ -254,7 +255,8 @@ def test_one_clip_at_a_time_is_in_memory(archive: Path, tmp_path: Path, monkeypa
 
     monkeypatch.setattr(prepare_fma, "hear", counted)
     tracks = read_tracks(archive / "fma_metadata", "large")
-    prepare_fma.write_shard(tmp_path, 0, tracks, archive / "fma_large", Settings("large"))
+    shard = (0, tuple(tracks))
+    prepare_fma.write_shard(shard, folder=tmp_path, audio=archive / "fma_large", settings=Settings("large"))
     assert len(alive) == len(SONGS)
     assert most <= 2  # the one just heard, and the one before it until its name is taken
 

@@ -6,8 +6,6 @@ Shards of log-mel bytes, 50 frames a second, as `BeatClips` reads them. Seeded; 
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +15,7 @@ import numpy as np
 from stream_analyzer.analysis.features import SPEC, StreamingLogMel
 from training.beat.clips import Clip, write_clips
 from training.data.dataset import to_bytes
+from training.data.work import Crew
 from training.music.synth import CLIP_S, Recording, Renderer
 
 if TYPE_CHECKING:
@@ -61,14 +60,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/beat/songs"), help="where the shards go")
     parser.add_argument("--hours", type=float, default=3.0, help="of sound")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    Crew.add_arguments(parser)
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     shards = int(np.ceil(options.hours * 3600.0 / CLIP_S / CLIPS_PER_SHARD))
     write = partial(write_shard, out=options.out, data=options.data, seed=options.seed)
-    with multiprocessing.Pool(options.jobs) as pool:
-        for done, _ in enumerate(pool.imap_unordered(write, range(shards)), 1):
-            print(f"shard {done} of {shards}", flush=True)
+    Crew.of(options).work_through(write, range(shards), unit="shard")
 
 
 if __name__ == "__main__":

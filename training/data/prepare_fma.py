@@ -7,20 +7,13 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import sys
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from itertools import islice
-from multiprocessing import get_context, parent_process
-from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
 from stream_analyzer.analysis.features import SPEC, StreamingLogMel
 from stream_analyzer.analysis.resample import Resampler, mix
@@ -31,10 +24,11 @@ from training.data.fma import GenreTree, Track, read_genres, read_tempi, read_tr
 from training.data.shards import Shards, replacing, shard_path
 
 if TYPE_CHECKING:
-    from multiprocessing.process import BaseProcess
+    from pathlib import Path
 
     from stream_analyzer.types import U8
     from training.data.dataset import Strings
+    from training.data.work import Crew
 
 # The genre model's window of 10 s, stretched by a tenth, and a little room to move in.
 SHORTEST_S = 12.0
@@ -118,8 +112,9 @@ def judge(levels: U8, problem: str, track: Track, settings: Settings) -> Broken 
     return None
 
 
-def write_shard(folder: Path, number: int, tracks: list[Track], audio: Path, settings: Settings) -> None:
-    """Decode ``tracks`` one after another into one shard. Its list is written last: with it the shard is complete."""
+def write_shard(shard: tuple[int, tuple[Track, ...]], *, folder: Path, audio: Path, settings: Settings) -> None:
+    """Decode the tracks of a numbered shard one after another. Its list is written last: then the shard is complete."""
+    number, tracks = shard
     numbers, lengths, broken = [], [], []
     with replacing(shard_path(folder, number)) as draft, draft.open("wb") as file:
         for track in tracks:
@@ -150,46 +145,23 @@ def is_complete(folder: Path, number: int, audio: Path) -> bool:
     return bool(size == sum(found["lengths"]) * SPEC.n_mels) and not any(path.exists() for path in missing)
 
 
-def decode(tracks: list[Track], audio: Path, folder: Path, settings: Settings, *, jobs: int) -> int:
+def decode(tracks: list[Track], audio: Path, folder: Path, settings: Settings, *, crew: Crew) -> int:
     """Write the shards of ``tracks`` that are not complete yet; return how many shards there are."""
     _keep_settings(folder, tracks, settings)
     size = settings.shard_songs
     shards = [tracks[first : first + size] for first in range(0, len(tracks), size)]
     todo = [number for number in range(len(shards)) if not is_complete(folder, number, audio)]
     done = len(tracks) - sum(len(shards[number]) for number in todo)
-    pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=_start)
+    heard = [tuple(shards[number]) for number in todo]
+    work = partial(write_shard, folder=folder, audio=audio, settings=settings)
     try:
-        futures = {
-            pool.submit(write_shard, folder, number, shards[number], audio, settings): len(shards[number])
-            for number in todo
-        }
-        with tqdm(total=len(tracks), initial=done, unit="song", smoothing=0.05) as bar:
-            for future in as_completed(futures):
-                future.result()
-                bar.update(futures[future])
-    except BrokenProcessPool as error:
-        msg = "a decoding process was killed, perhaps for want of memory; run the command again to go on (fewer --jobs)"
-        raise ConfigError(msg) from error
+        crew.work_through(
+            work, list(zip(todo, heard, strict=True)), unit="song", sizes=[len(one) for one in heard], done=done
+        )
     except OSError as error:
         msg = f"can't write to {folder}: {error.strerror}; mend that and run the command again to go on"
         raise ConfigError(msg) from error
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
     return len(shards)
-
-
-def _start() -> None:
-    """Begin a worker: it ends with its parent, however that ends, and leaves Ctrl-C to it."""
-    parent = parent_process()
-    if parent:
-        Thread(target=_end_after, args=(parent,), daemon=True).start()
-    sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115 - open as long as the process
-    os.dup2(sys.stderr.fileno(), 2)
-
-
-def _end_after(parent: BaseProcess) -> None:
-    parent.join()
-    os._exit(1)
 
 
 def _keep_settings(folder: Path, tracks: list[Track], settings: Settings) -> None:
@@ -254,7 +226,7 @@ def list_broken(folder: Path, shards: int) -> list[Broken]:
 
 
 def prepare(
-    audio: Path, metadata: Path, out: Path, *, settings: Settings, genres: str, name: str, jobs: int, unlabelled: bool
+    audio: Path, metadata: Path, out: Path, *, settings: Settings, genres: str, name: str, crew: Crew, unlabelled: bool
 ) -> str:
     """Prepare the archive in ``out``; return a summary of a few lines."""
     archive = Archive(read_genres(metadata), read_tempi(metadata))
@@ -264,7 +236,7 @@ def prepare(
         msg = f"none of the {len(tracks)} MP3s of subset {settings.subset} is in {audio}, not even {first}; "
         raise ConfigError(msg + "give the unpacked folder with --audio, and --subset if its name does not say it")
     folder = out / "fma"
-    shards = decode(tracks, audio, folder, settings, jobs=jobs)
+    shards = decode(tracks, audio, folder, settings, crew=crew)
     chosen = archive.genres.chosen(genres)
     labels = {track.number: archive.genres.label(track, chosen) for track in tracks}
     known = labels if unlabelled else {number: label for number, label in labels.items() if label}

@@ -8,15 +8,16 @@ shards of pitch frames as bytes. Seeded; shards that exist are skipped, so it ca
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import zipfile
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stream_analyzer.analysis.pitches import PITCHES, StreamingPitches
+from training.data.work import Crew
 from training.key.pitch_set import NO_KEY, TONICS, pack
 from training.music import effects, mma_styles, patterns
 from training.music.midi import DRUM_CHANNEL, Note, Score, read_midi, write_midi
@@ -170,8 +171,9 @@ def spoil(sound: F32, rng: np.random.Generator) -> F32:
     return effects.random_chain(sound, rng) if rng.random() < 0.6 else sound
 
 
-def write_shard(out: Path, data: Path, *, split: str, seed: int, shard: int, clips: int) -> None:
-    """Render one shard and write it whole or not at all."""
+def write_shard(sized: tuple[int, int], *, out: Path, data: Path, split: str, seed: int) -> None:
+    """Render one shard, by its number and how many clips it has, and write it whole or not at all."""
+    shard, clips = sized
     target = out / f"shard_{shard:05d}.npz"
     if target.exists():
         return
@@ -193,22 +195,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--hours", type=float, default=6.0, help="audio to render, in hours")
     parser.add_argument("--split", choices=("train", "valid"), default="train", help="which songs of POP909")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    Crew.add_arguments(parser)
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     clips = int(np.ceil(options.hours * 3600.0 / CLIP_S))
     sizes = [min(CLIPS_PER_SHARD, clips - first) for first in range(0, clips, CLIPS_PER_SHARD)]
-    with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
-        split, seed = options.split, options.seed
-        jobs = [
-            pool.apply_async(
-                write_shard, (options.out, options.data), {"split": split, "seed": seed, "shard": shard, "clips": clips}
-            )
-            for shard, clips in enumerate(sizes)
-        ]
-        for done, job in enumerate(jobs, 1):
-            job.get()
-            print(f"shard {done} of {len(sizes)}", flush=True)
+    write = partial(write_shard, out=options.out, data=options.data, split=options.split, seed=options.seed)
+    Crew.of(options).work_through(write, list(enumerate(sizes)), unit="shard")
     return 0
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import multiprocessing
-import os
 import subprocess
 import tempfile
 import zipfile
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ import soundfile
 
 from stream_analyzer.analysis.features import SPEC, StreamingLogMel
 from training.data.dataset import to_bytes
+from training.data.work import Crew
 from training.music import effects, metres, mma_styles, patterns
 from training.music.midi import DRUM_CHANNEL, Note, Score, read_midi, write_midi
 from training.music.styles import GAME_STYLES, STYLES, pick_style
@@ -246,7 +246,7 @@ def render(midi: bytes, rng: np.random.Generator) -> F32:
     return np.asarray(sound.mean(axis=1), np.float32)
 
 
-def write_shard(out: Path, data: Path, *, group: str, seed: int, shard: int) -> None:
+def write_shard(shard: int, *, out: Path, data: Path, group: str, seed: int) -> None:
     """Render one shard and write it whole or not at all."""
     target = out / f"shard_{shard:05d}.npz"
     if target.exists():
@@ -280,20 +280,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--group", choices=sorted(SHARES), default="all", help="game music or bare pulses alone")
     parser.add_argument("--hours", type=float, default=10.0, help="audio to render, in hours")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    Crew.add_arguments(parser)
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     shards = int(np.ceil(options.hours * 3600.0 / CLIP_S / CLIPS_PER_SHARD))
-    with multiprocessing.Pool(options.jobs) as pool:
-        jobs = [
-            pool.apply_async(
-                write_shard, (options.out, options.data), {"group": options.group, "seed": options.seed, "shard": shard}
-            )
-            for shard in range(shards)
-        ]
-        for done, job in enumerate(jobs, 1):
-            job.get()
-            print(f"shard {done} of {shards}", flush=True)
+    write = partial(write_shard, out=options.out, data=options.data, group=options.group, seed=options.seed)
+    Crew.of(options).work_through(write, range(shards), unit="shard")
     return 0
 
 
