@@ -130,7 +130,8 @@ def _line(one: SetRow) -> str:
     marks = f", {one.marks} marks" if one.marks else ""
     name = "" if one.input == "main" else f"{one.input}, "
     when = _when(one.started_at).strftime("%Y-%m-%d %H:%M")
-    return f"{one.id:5d}  {when}  {clock(one.duration_s)}  {one.parts:3d} parts{marks}  {name}{one.kind}: {one.source}"
+    parts = f"{one.parts:3d} part{'s' * (one.parts != 1)}"
+    return f"{one.id:5d}  {when}  {clock(one.duration_s)}  {parts}{marks}  {name}{one.kind}: {one.source}"
 
 
 def _show(night: Night, settings: Settings, say: Say) -> None:

@@ -53,7 +53,7 @@ function row(about) {
   const link = /** @type {HTMLAnchorElement} */ (made("a"));
   link.href = `sets?set=${about.id}`;
   link.dataset.set = String(about.id);
-  link.append(made("b", words.when(about)), made("span", clock(about.duration_s)), made("span", about.source), made("span", `${about.parts} parts`));
+  link.append(made("b", words.when(about)), made("span", clock(about.duration_s)), made("span", about.source), made("span", `${about.parts} part${about.parts === 1 ? "" : "s"}`));
   const item = made("li");
   item.append(link);
   return item;
