@@ -13,6 +13,7 @@ from stream_analyzer.analysis.heads import load_heads
 from stream_analyzer.analysis.loudness import head as loudness
 from stream_analyzer.analysis.loudness.gating import Gating
 from stream_analyzer.analysis.loudness.head import LoudnessHead
+from stream_analyzer.analysis.loudness.true_peak import TruePeak
 from stream_analyzer.analysis.steps import Steps
 from stream_analyzer.system.resources import resource_folder
 from stream_analyzer.types import AudioBlock, Level, Loudness
@@ -206,3 +207,20 @@ def test_without_the_library_the_head_is_absent(monkeypatch: pytest.MonkeyPatch)
     assert [head.name for head in load_heads(resource_folder("models"))] == [
         name for name in names if name != "loudness"
     ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_true_peak_leaves_out_only_what_can_not_raise_it(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    sound = (rng.normal(0.0, 1.0, (9000, 2)) * np.linspace(1.0, 0.3, 9000)[:, None]).astype(np.float32)
+    sound[6000:6400] *= rng.uniform(1.0, 4.0)
+    found = TruePeak(2)
+    for block in np.split(sound, np.sort(rng.integers(0, 9000, 7))):
+        found.push(block)
+    offsets = np.arange(-6, 7)[:, None] - np.arange(4) / 4.0
+    taps = np.where(np.abs(offsets) < 6.0, np.sinc(offsets) * np.cos(np.pi / 12.0 * offsets) ** 2, 0.0)
+    taps /= taps.sum(axis=0)
+    every = [np.convolve(channel, of_phase[::-1]) for channel in sound.T for of_phase in taps.T]
+    peak = max(float(np.abs(one).max()) for one in every)
+    assert found.peak == pytest.approx(peak, rel=1e-5)
+    assert peak >= float(np.abs(sound).max())

@@ -5,6 +5,7 @@ Frames in are float32 [n, bands] of `SPEC`, in order; the same comes out however
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,9 @@ class Measures:
         self._powers = np.stack([width * k_weight(centre_hz), width * bass], axis=1).astype(np.float32)
         above = np.sqrt(width) * ~bass
         self._roots = np.stack([above, above * np.log2(centre_hz)], axis=1).astype(np.float32)
+        steps = round(SHORT_TERM_S * STEPS_PER_SECOND)
+        newest = [round(seconds * STEPS_PER_SECOND) for seconds in (SHORT_TERM_S, BASS_S, BRIGHT_S, ONSETS_S)]
+        self._last_of = np.stack([np.arange(steps) >= steps - count for count in newest]).astype(np.float64)
         self.reset()
 
     def reset(self) -> None:
@@ -59,24 +63,19 @@ class Measures:
 
     def push(self, frames: F32) -> Measured:
         """Take the frames of a step; return what the last seconds amount to."""
-        self._rows = np.roll(self._rows, -1, axis=0)
+        self._rows[:-1] = self._rows[1:]
         self._rows[-1] = 0.0
         if len(frames):
             powers = np.maximum(np.exp(frames) - _FLOOR, 0.0)
             sums = (powers @ self._powers).sum(axis=0), (np.sqrt(powers) @ self._roots).sum(axis=0)
             self._rows[-1] = (len(frames), *sums[0], *sums[1], self._onsets(frames))
-        _, _, weight, pitch, _ = self._means(BRIGHT_S)
+        loud, low, bright, busy = (self._last_of @ self._rows).tolist()  # frames, power, bass, weight, pitch, onsets
         return Measured(
-            loudness_db=_decibels(self._means(SHORT_TERM_S)[0]),
-            bass_dbfs=_decibels(self._means(BASS_S)[1]),
-            onsets_per_s=float(self._means(ONSETS_S)[4]) * SPEC.frames_per_second,
-            brightness_hz=float(2.0 ** (pitch / weight)) if weight else 0.0,
+            loudness_db=_decibels(loud[1] / max(1.0, loud[0])),
+            bass_dbfs=_decibels(low[2] / max(1.0, low[0])),
+            onsets_per_s=busy[5] / max(1.0, busy[0]) * SPEC.frames_per_second,
+            brightness_hz=2.0 ** (bright[4] / bright[3]) if bright[3] else 0.0,
         )
-
-    def _means(self, seconds: float) -> F64:
-        """Return the mean over the frames of the newest seconds of power, bass, weight, pitch by weight and onsets."""
-        sums = self._rows[-round(seconds * STEPS_PER_SECOND) :].sum(axis=0)
-        return np.asarray(sums[1:] / max(1.0, sums[0]))
 
     def _onsets(self, frames: F32) -> int:
         """Return how many of the frames before each of these were onsets."""
@@ -95,4 +94,4 @@ def k_weight(hz: F64) -> F64:
 
 
 def _decibels(power: float) -> float:
-    return max(FLOOR_DB, float(10.0 * np.log10(max(power / FULL_SCALE, 1e-13))))
+    return max(FLOOR_DB, 10.0 * math.log10(max(power / FULL_SCALE, 1e-13)))

@@ -11,22 +11,22 @@ LEAST_SPREAD = 10.0  # a night that goes on like this is neither high nor low
 
 
 class NightScale:
-    """Puts values between the low and the high ones of all that came before. State: how often each value came."""
+    """Puts values between the low and the high ones of all before. State: how often each, or a lower one, came."""
 
     def __init__(self) -> None:
         """Begin a night."""
-        self._counts = np.zeros(round((HIGHEST - LOWEST) / BIN), np.int64)
+        self._share = np.zeros(round((HIGHEST - LOWEST) / BIN), np.int64)
 
     def add(self, value: float) -> None:
         """Take a value into account."""
-        self._counts[int(np.clip((value - LOWEST) / BIN, 0, len(self._counts) - 1))] += 1
+        self._share[min(max(int((value - LOWEST) / BIN), 0), len(self._share) - 1) :] += 1
 
     def place(self, value: float) -> float:
         """Return where a value lies, 0..1; about the middle as long as nothing else came."""
-        share = np.cumsum(self._counts)
+        share = self._share
         total = int(share[-1])
         if not total:
             return 0.0
         low, high = (LOWEST + BIN * (int(np.searchsorted(share, part * total)) + 0.5) for part in (LOW, HIGH))
         spread, middle = max(LEAST_SPREAD, high - low), 0.5 * (low + high)
-        return float(np.clip(0.5 + (value - middle) / spread, 0.0, 1.0))
+        return min(max(0.5 + (value - middle) / spread, 0.0), 1.0)

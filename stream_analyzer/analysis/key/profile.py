@@ -19,6 +19,14 @@ NEIGHBOURS = 9  # bins to each side that a bin is compared with: three semitones
 MOST = 2.5  # nepers that one frame counts at most
 TUNING_S = 30.0  # time constant of the tuning
 _CENTS = 100.0
+_WIDENED = np.clip(np.arange(-NEIGHBOURS - 1, PITCHES.bins + NEIGHBOURS), 0, PITCHES.bins - 1)
+_PLACE_OF_C = -PITCHES.lowest_note % SEMITONES  # in an octave that begins with the lowest note
+_FROM_TONICS = np.array(
+    [
+        [note - note % SEMITONES + (note + _PLACE_OF_C + tonic) % SEMITONES for note in range(PITCHES.semitones)]
+        for tonic in range(SEMITONES)
+    ]
+)
 
 
 def salience(frames: F32) -> F32:
@@ -26,7 +34,7 @@ def salience(frames: F32) -> F32:
     if not len(frames):
         return np.empty_like(frames, np.float32)
     width = 2 * NEIGHBOURS + 1
-    sums = np.cumsum(np.pad(frames, ((0, 0), (NEIGHBOURS + 1, NEIGHBOURS)), mode="edge"), axis=1, dtype=np.float64)
+    sums = np.cumsum(frames[:, _WIDENED], axis=1, dtype=np.float64)
     mean = (sums[:, width:] - sums[:, :-width]) / width
     found: F32 = np.clip(frames - mean, 0.0, MOST).astype(np.float32)
     return found
@@ -57,12 +65,8 @@ def turned(profile: F32) -> F32:
 
     Within each octave the tonic comes first, so that what makes a key is at the same place whatever the key.
     """
-    octaves = profile.reshape(*profile.shape[:-1], -1, SEMITONES)
-    scaled = octaves / (octaves.mean(axis=(-2, -1), keepdims=True) + 1e-3) - 1.0
-    first = (-PITCHES.lowest_note) % SEMITONES  # place of C in an octave that begins with the lowest note
-    views = [np.roll(scaled, -(first + tonic), axis=-1) for tonic in range(SEMITONES)]
-    stacked = np.stack(views, axis=-3)
-    return np.asarray(np.clip(stacked, -1.0, 5.0).reshape(*stacked.shape[:-2], PITCHES.semitones), np.float32)
+    scaled = np.clip(profile / (profile.mean(axis=-1, keepdims=True) + 1e-3) - 1.0, -1.0, 5.0)
+    return np.asarray(scaled[..., _FROM_TONICS], np.float32)
 
 
 class Profile:

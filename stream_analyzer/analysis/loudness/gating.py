@@ -1,21 +1,28 @@
-"""Integrated loudness by ITU-R BS.1770: the mean power of what is loud enough, in bounded memory. Pure.
+"""Integrated loudness by ITU-R BS.1770 and loudness range by EBU Tech 3342, in bounded memory. Pure.
 
-libebur128 keeps either every block for ever, or a histogram that puts the mean off by up to 0.05 LU. Here each bin of
-the histogram holds the sum of its blocks' powers, so that only blocks at the very threshold are counted roughly.
+libebur128 keeps either every block for ever, or a histogram that puts the mean off by up to 0.05 LU; for the range it
+also keeps 3 s of sound, which costs time. Here each bin of the histogram holds the sum of its blocks' powers, so that
+only blocks at the very threshold are counted roughly.
 """
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 ABSOLUTE_LUFS = -70.0
-RELATIVE_LU = -10.0
+RELATIVE_LU, RANGE_RELATIVE_LU = -10.0, -20.0
+_RANGE = np.array([0.1, 0.95])
 _BINS_PER_LU = 20
 _LOUDEST_LUFS = 30.0
 
 
 class Gating:
-    """Integrates blocks of 0.4 s. State: number and summed power of the blocks of each loudness."""
+    """Sums blocks up: of 0.4 s for the integrated loudness, of 3 s for the range.
+
+    State: number and summed power of the blocks of each loudness.
+    """
 
     def __init__(self) -> None:
         """Begin."""
@@ -31,13 +38,24 @@ class Gating:
 
     def integrated(self) -> float | None:
         """Return the loudness in LUFS of the blocks no more than 10 LU below the mean of all, None without any."""
-        counted = self._counts.sum()
-        if not counted:
+        if not self._counts.any():
             return None
-        threshold = _bin(self._powers.sum() / counted * 10.0 ** (RELATIVE_LU / 10.0))
-        return float(10.0 * np.log10(self._powers[threshold:].sum() / self._counts[threshold:].sum()))
+        first = self._first(RELATIVE_LU)
+        return float(10.0 * np.log10(self._powers[first:].sum() / self._counts[first:].sum()))
+
+    def range_lu(self) -> float:
+        """Return how far the blocks within 20 LU below the mean reach, without the softest 10 % and loudest 5 %."""
+        if not self._counts.any():
+            return 0.0
+        upto = np.cumsum(self._counts[self._first(RANGE_RELATIVE_LU) :])
+        low, high = np.searchsorted(upto, 1.0 + np.rint((upto[-1] - 1.0) * _RANGE))
+        return float(high - low) / _BINS_PER_LU
+
+    def _first(self, relative_lu: float) -> int:
+        """Return the bin from which on blocks count."""
+        return _bin(self._powers.sum() / self._counts.sum() * 10.0 ** (relative_lu / 10.0))
 
 
 def _bin(power: float) -> int:
-    lufs = 10.0 * np.log10(max(power, 1e-12))
-    return int(np.rint((np.clip(lufs, ABSOLUTE_LUFS, _LOUDEST_LUFS) - ABSOLUTE_LUFS) * _BINS_PER_LU))
+    lufs = 10.0 * math.log10(max(power, 1e-12))
+    return round((min(max(lufs, ABSOLUTE_LUFS), _LOUDEST_LUFS) - ABSOLUTE_LUFS) * _BINS_PER_LU)

@@ -1,11 +1,13 @@
-"""The loudness head: samples as they came, all channels at their own rate -> libebur128 -> `Loudness`. Pure.
+"""The loudness head: samples as they came, all channels at their own rate -> `Loudness`. Pure.
 
-It measures by ITU-R BS.1770 and EBU R128, and judges nothing. The only user of pyebur128, which is not to be had
-everywhere: without it there is no such head.
+libebur128 weighs them and tells the power of each step; its true peak and its range cost four times as much, so both
+are found here. The head measures by ITU-R BS.1770 and EBU R128, and judges nothing. The only user of pyebur128, which
+is not to be had everywhere: without it there is no such head.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from stream_analyzer.analysis.loudness.gating import Gating
+from stream_analyzer.analysis.loudness.true_peak import TruePeak
 from stream_analyzer.types import Loudness
 
 if TYPE_CHECKING:
@@ -41,7 +44,7 @@ def available() -> bool:
 class LoudnessHead:
     """Measures loudness. It goes on over silence, gaps and another sound format; only a new set begins anew.
 
-    State: libebur128's, the power of the last steps, what was integrated, the range of a second ago, and the peak.
+    State: libebur128's, the power of the last steps, what was integrated, the range, and the true peak.
     """
 
     name: ClassVar[str] = "loudness"
@@ -65,9 +68,9 @@ class LoudnessHead:
         self._format = (0, 0)
         self._powers: deque[float] = deque([0.0] * _SHORT_TERM_STEPS, maxlen=_SHORT_TERM_STEPS)
         self._steps = 0
-        self._gating = Gating()
-        self._range = 0.0
-        self._peak = 0.0
+        self._gating, self._spread = Gating(), Gating()
+        self._range_lu = 0.0
+        self._peak = TruePeak(0)
 
     def facts(self) -> dict[str, Any]:
         """Add nothing to `Hello`."""
@@ -81,23 +84,24 @@ class LoudnessHead:
         self._take_format(step.rate_hz, samples.shape[1])
         self._state.add_frames(np.ascontiguousarray(samples, np.float32).reshape(-1), len(samples))
         self._powers.append(_power(self._r128.get_loudness_window(self._state, _STEP_MS)))
-        channels = range(samples.shape[1])
-        self._peak = max(self._peak, *(self._r128.get_previous_true_peak(self._state, one) for one in channels))
-        if self._steps % _RANGE_EVERY_STEPS == 0:
-            self._range = float(self._r128.get_loudness_range(self._state))
+        self._peak.push(samples)
         self._steps += 1
         powers = list(self._powers)
         momentary = sum(powers[-_MOMENTARY_STEPS:]) / _MOMENTARY_STEPS
         if self._steps >= _MOMENTARY_STEPS:
             self._gating.add(momentary)
+        short_term = sum(powers) / _SHORT_TERM_STEPS
+        if self._steps >= _SHORT_TERM_STEPS and self._steps % _RANGE_EVERY_STEPS == 0:
+            self._spread.add(short_term)
+            self._range_lu = self._spread.range_lu()
         return [
             Loudness(
                 time_s=step.time_s,
                 momentary_lufs=_decibels(momentary),
-                short_term_lufs=_decibels(sum(powers) / _SHORT_TERM_STEPS),
+                short_term_lufs=_decibels(short_term),
                 integrated_lufs=self._gating.integrated(),
-                range_lu=self._range,
-                true_peak_dbtp=_decibels(self._peak**2),
+                range_lu=self._range_lu,
+                true_peak_dbtp=_decibels(self._peak.peak**2),
             )
         ]
 
@@ -105,11 +109,10 @@ class LoudnessHead:
         if self._format == (rate_hz, channels):
             return
         self._format = (rate_hz, channels)
+        self._peak = TruePeak(channels, peak=self._peak.peak)
         if self._state is None:
-            mode = self._r128.MeasurementMode
-            # Of the histogram the memory is bounded; its steps of 0.1 LU are nothing in a range.
-            wanted = mode.MODE_LRA | mode.MODE_TRUE_PEAK | mode.MODE_HISTOGRAM
-            self._state = self._r128.R128State(channels, rate_hz, int(wanted))
+            only_power = int(self._r128.MeasurementMode.MODE_M)
+            self._state = self._r128.R128State(channels, rate_hz, only_power)
         else:
             self._state.change_parameters(channels, rate_hz)
         kinds = self._r128.ChannelType
@@ -120,8 +123,8 @@ class LoudnessHead:
 
 def _power(lufs: float) -> float:
     """Return the power that a loudness stands for; none for minus infinity."""
-    return float(10.0 ** (lufs / 10.0))
+    return math.pow(10.0, lufs / 10.0)
 
 
 def _decibels(power: float) -> float:
-    return max(FLOOR_DB, 10.0 * float(np.log10(max(power, 1e-15))))
+    return max(FLOOR_DB, 10.0 * math.log10(max(power, 1e-15)))
