@@ -64,7 +64,8 @@ def run(options: argparse.Namespace, settings: Settings, write_line: Say, note: 
             note(f"stream-analyzer: {problem}")
     except KeyboardInterrupt:
         stopped = True
-    table.flush()
+    finally:
+        table.flush()
     failed = table.write_failures(failures)
     told = {"result": options.out, "files": len(table), "before": before, "failures": failed, "stopped": stopped}
     text = f"{options.out}: {len(table)} files, {before} of them from before; {failed} with a problem: failures.csv"

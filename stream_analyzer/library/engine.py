@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from dask.system import CPU_COUNT
 from distributed import Client, LocalCluster, WorkerPlugin, as_completed
+from distributed.comm.core import CommClosedError
 
 from stream_analyzer.errors import ConfigError, StreamAnalyzerError
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-_PATIENCE_S = 10
+_PATIENCE_S = 5
 _AHEAD = 2  # tasks a thread of a worker
 _LEAST = 8
 _ANY = "127.0.0.1:0"
@@ -39,7 +40,8 @@ def crew(*, scheduler: str = "", workers: int = 0) -> Iterator[Client]:
     if workers < 0 or (scheduler and workers):
         msg = f"--workers {workers}: is the number of processes here, 1 or more, and goes without --scheduler"
         raise ConfigError(msg)
-    logging.getLogger("distributed").setLevel(_QUIET)
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(_QUIET)
     if scheduler:
         try:
             client = Client(scheduler, timeout=_PATIENCE_S, set_as_default=False)
@@ -47,7 +49,11 @@ def crew(*, scheduler: str = "", workers: int = 0) -> Iterator[Client]:
             msg = f"no scheduler answers at {scheduler} ({error}); start one with: dask scheduler, and dask workers"
             raise ConfigError(msg) from error
         with client:
-            yield client
+            try:
+                yield client
+            except CommClosedError as error:
+                msg = f"the scheduler at {scheduler} has gone; start it again, and the same command goes on from here"
+                raise ConfigError(msg) from error
         return
     count = workers or CPU_COUNT
     with (
@@ -85,8 +91,9 @@ def each(client: Client, work: Callable[[T], R], tasks: Iterable[T]) -> Iterator
     submit()
     for future in done:
         task = running.pop(future.key)
-        error = future.exception()
-        yield task, error or future.result()
+        if future.status not in ("finished", "error"):
+            raise CommClosedError
+        yield task, future.exception() or future.result()
         submit()
 
 

@@ -61,11 +61,15 @@ class Place:
         return bool(_ELSEWHERE.match(self.name))
 
     def write(self, name: str, data: bytes) -> None:
-        """Write a file of this folder, whole or not at all."""
+        """Write a file of this folder, whole or not at all. Raises `ConfigError` if that is not possible."""
         target = self.inside(name)
-        self.fs.makedirs(target.rpartition("/")[0], exist_ok=True)
-        self.fs.pipe_file(f"{target}.part", data)
-        self.fs.mv(f"{target}.part", target)
+        try:
+            self.fs.makedirs(self.fs._parent(target), exist_ok=True)  # noqa: SLF001 - how fsspec names it
+            self.fs.pipe_file(f"{target}.part", data)
+            self.fs.mv(f"{target}.part", target)
+        except OSError as error:
+            msg = f"can't write {target}: {getattr(error, 'strerror', None) or error}; make room, or write elsewhere"
+            raise ConfigError(msg) from error
 
     def found(self) -> Iterator[Found]:
         """Yield the file that this is, or the sound files anywhere below the folder. Raises `AudioError`."""

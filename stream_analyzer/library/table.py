@@ -81,8 +81,18 @@ class Table:
         self._written_s = time.monotonic()
         if not self._rows["files"]:
             return
-        number, rows = max(self._pieces, default=0) + 1, self._rows
-        self._write(number, {name: pa.Table.from_pylist(rows[name], schema=SCHEMAS[name]) for name in SCHEMAS})
+        tables = {name: pa.Table.from_pylist(self._rows[name], schema=SCHEMAS[name]) for name in SCHEMAS}
+        number = max(self._pieces, default=0)
+        if self._pieces.get(number, _ROWS) < _ROWS:  # the last piece has room for more
+            files, parts = self._read(number, "files"), self._read(number, "parts")
+            parts = parts.filter(pc.is_in(parts["path"], files["path"]))  # the others' files were not written any more
+            tables = {
+                "parts": pa.concat_tables([parts, tables["parts"]]),
+                "files": pa.concat_tables([files, tables["files"]]),
+            }
+            self._write(number, tables)
+        else:
+            self._write(number + 1, tables)
         self._rows = {"parts": [], "files": []}
 
     def write_failures(self, failures: dict[str, str]) -> int:

@@ -9,12 +9,15 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import duckdb
+import pytest
 
+from stream_analyzer.errors import ConfigError
+from stream_analyzer.library import engine
 from stream_analyzer.library.engine import crew, each
 from stream_analyzer.library.hearing import Request, hear
 from stream_analyzer.library.places import find
 from stream_analyzer.library.table import Table
-from tests.support.cluster import cluster
+from tests.support.cluster import Cluster, cluster
 from tests.support.one_command import MODELS
 
 if TYPE_CHECKING:
@@ -72,3 +75,20 @@ def test_each_file_is_in_the_table_once_though_workers_die_and_join(songs: Path,
                 table.add(heard)
             table.flush()
         assert rows(again) == whole
+
+
+def test_a_scheduler_that_dies_is_told_of_in_one_line() -> None:
+    def work_on(running: Cluster) -> None:
+        with crew(scheduler=running.address) as client:
+            for number, _ in each(client, str, range(10_000)):
+                if number == 1:
+                    running.scheduler.kill()
+
+    with cluster(workers=1) as running, pytest.raises(ConfigError, match="has gone; start it again"):
+        work_on(running)
+
+
+def test_no_scheduler_is_told_of_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_PATIENCE_S", 0.5)
+    with pytest.raises(ConfigError, match="no scheduler answers"), crew(scheduler="tcp://127.0.0.1:1"):
+        pass

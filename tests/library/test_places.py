@@ -15,6 +15,7 @@ import fsspec
 import fsspec.config
 import pytest
 
+from stream_analyzer.errors import ConfigError
 from stream_analyzer.library.places import Place, find
 from tests.support.one_command import plain_command
 
@@ -110,6 +111,6 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
         raise OSError(msg)
 
     monkeypatch.setattr(place.fs, "mv", fail)
-    with pytest.raises(OSError, match="line is cut"):
+    with pytest.raises(ConfigError, match="line is cut; make room"):
         place.write("files/1", b"after")
     assert (tmp_path / "files/1").read_bytes() == b"before"

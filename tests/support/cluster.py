@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Cluster:
-    """The processes that run. State: the scheduler's address, the workers in the order they were added."""
+    """The processes that run. State: the scheduler and its address, the workers in the order they were added."""
 
     address: str
+    scheduler: subprocess.Popen[bytes]
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def add(self) -> None:
@@ -37,7 +38,7 @@ class Cluster:
 def cluster(*, workers: int) -> Iterator[Cluster]:
     """Run a scheduler and workers; all end with the block."""
     scheduler = _start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show")
-    running = Cluster("")
+    running = Cluster("", scheduler)
     try:
         assert scheduler.stderr
         lines = (line.decode() for line in scheduler.stderr)
