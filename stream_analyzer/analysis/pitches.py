@@ -103,7 +103,7 @@ class _Bank:
 class StreamingPitches:
     """Pitch frames of an endless signal, the same however it is cut into blocks.
 
-    State: the samples that the next frame still needs, at both rates, and the resampler between them.
+    State: the samples that the next frame still needs, at both rates, how many none needs, and the resampler.
     """
 
     def __init__(self, spec: PitchSpec = PITCHES) -> None:
@@ -120,17 +120,19 @@ class StreamingPitches:
         self._resampler.reset()
         self._low = np.empty(0, np.float32)
         self._high = np.empty(0, np.float32)
+        self._unneeded = self.spec.n_fft - self.spec.treble_n_fft  # the short window lies at the end of the long one
 
     def push(self, samples: F32) -> F32:
         """Take float32 samples [n]; return the frames [frames, bins] that they complete, possibly none."""
         spec = self.spec
         self._low = np.concatenate([self._low, self._resampler.push(samples)])
-        self._high = np.concatenate([self._high, samples])
+        self._high = np.concatenate([self._high, samples[self._unneeded :]])
+        self._unneeded = max(0, self._unneeded - len(samples))
         step = spec.hop * spec.bass_rate_hz // spec.sample_rate_hz
         frames = []
-        while len(self._low) >= spec.bass_n_fft and len(self._high) >= spec.n_fft:
-            newest = self._high[spec.n_fft - spec.treble_n_fft : spec.n_fft]
-            power = np.concatenate([self._bass.power(self._low[: spec.bass_n_fft]), self._rest.power(newest)])
+        while len(self._low) >= spec.bass_n_fft and len(self._high) >= spec.treble_n_fft:
+            low, high = self._low[: spec.bass_n_fft], self._high[: spec.treble_n_fft]
+            power = np.concatenate([self._bass.power(low), self._rest.power(high)])
             frames.append(np.log(np.maximum(power, np.float32(spec.power_floor))))
             self._low, self._high = self._low[step:], self._high[spec.hop :]
         return np.array(frames, np.float32).reshape(len(frames), spec.bins)

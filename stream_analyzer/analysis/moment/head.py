@@ -1,11 +1,13 @@
-"""The moment head: what `Energy` tells of each step -> tracker -> `Moment`. Pure, no model, no features of its own."""
+"""The moment head: what `Energy` tells of a step, and the power of three bands -> tracker -> `Moment`. No model."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from stream_analyzer.analysis.moment.tracker import HELD, MomentTracker
+from stream_analyzer.analysis.features import SPEC
+from stream_analyzer.analysis.moment.past import HELD, Bands
+from stream_analyzer.analysis.moment.tracker import MomentTracker
 from stream_analyzer.analysis.steps import STEPS_PER_SECOND
 from stream_analyzer.types import Energy, Moment
 
@@ -19,14 +21,14 @@ class MomentHead:
     name: ClassVar[str] = "moment"
     event: ClassVar[type[Any]] = Moment
     measures: ClassVar[bool] = False
-    features = ()
+    features = (SPEC,)
     model = None
     ready = True
-    window_s, first_s, latency_s = 10.0, 0.1, HELD / STEPS_PER_SECOND
+    window_s, first_s, latency_s = 10.0, 0.1, (HELD + 1) / STEPS_PER_SECOND
 
     def __init__(self) -> None:
         """Begin."""
-        self._tracker = MomentTracker()
+        self._tracker, self._bands = MomentTracker(), Bands()
 
     def facts(self) -> dict[str, Any]:
         """Add nothing to `Hello`."""
@@ -38,7 +40,7 @@ class MomentHead:
         if said is None:
             return []
         octaves = math.log2(max(said.brightness_hz, 20.0))
-        row = (said.bass_dbfs, said.onsets_per_s, octaves, step.level.rms_dbfs)
+        row = (said.bass_dbfs, said.onsets_per_s, octaves, step.level.rms_dbfs, *self._bands.powers(step.frames[SPEC]))
         return self._tracker.push(row, time_s=step.time_s)
 
     def reset(self) -> None:
