@@ -20,6 +20,9 @@ MOST = 2.5  # nepers that one frame counts at most
 TUNING_S = 30.0  # time constant of the tuning
 _CENTS = 100.0
 _WIDENED = np.clip(np.arange(-NEIGHBOURS - 1, PITCHES.bins + NEIGHBOURS), 0, PITCHES.bins - 1)
+_WITHIN_SEMITONE = np.exp(
+    2j * np.pi * (np.arange(PITCHES.bins) % PITCHES.per_semitone - PITCHES.per_semitone // 2) / PITCHES.per_semitone
+)
 _PLACE_OF_C = -PITCHES.lowest_note % SEMITONES  # in an octave that begins with the lowest note
 _FROM_TONICS = np.array(
     [
@@ -42,8 +45,7 @@ def salience(frames: F32) -> F32:
 
 def tuning_of(salient: F32) -> complex:
     """Return where within their semitones the bins [n, bins] stand out: the angle is the tuning, a turn a semitone."""
-    place = np.arange(PITCHES.bins) % PITCHES.per_semitone - PITCHES.per_semitone // 2
-    return complex((salient.sum(axis=0) * np.exp(2j * np.pi * place / PITCHES.per_semitone)).sum())
+    return complex((salient.sum(axis=0) * _WITHIN_SEMITONE).sum())
 
 
 def cents_of(tuning: complex) -> float:
