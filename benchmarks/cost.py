@@ -169,8 +169,12 @@ async def start_seconds() -> float:
 
 
 def when_written(written: list[tuple[float, float]], time_s: float) -> float:
-    """Return when the sample at ``time_s`` was written, of blocks as their end on the sample clock and that time."""
-    return next(at for end_s, at in written if end_s >= time_s)
+    """Return when the sample at ``time_s`` was written, of blocks as their end on the sample clock and that time.
+
+    One that is still to come, as beats are told a little ahead, will be as long after the last as it lies behind it.
+    """
+    last_s, last_at = written[-1]
+    return next((at for end_s, at in written if end_s >= time_s), last_at + time_s - last_s)
 
 
 async def live(pcm: bytes, *, rate_hz: int, channels: int, seconds: float) -> dict[str, float]:

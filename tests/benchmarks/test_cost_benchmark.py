@@ -3,6 +3,7 @@
 import asyncio
 
 import numpy as np
+import pytest
 
 from benchmarks.cost import inference, live, when_written
 from stream_analyzer.analysis.heads import load_heads
@@ -29,3 +30,4 @@ def test_a_sample_was_written_with_its_block() -> None:
     written = [(0.01, 5.0), (0.02, 6.0), (0.03, 7.0)]
     assert when_written(written, 0.015) == 6.0
     assert when_written(written, 0.02) == 6.0
+    assert when_written(written, 0.05) == pytest.approx(7.02)
