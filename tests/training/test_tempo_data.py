@@ -146,3 +146,9 @@ def test_a_metronome_sounds_on_every_beat() -> None:
     for seed in range(20):
         score = patterns.metronome(np.random.default_rng(seed), beats=16.0)
         assert [note.start for note in score.notes] == [float(beat) for beat in range(16)]
+
+
+def test_a_long_sound_goes_through_the_codec() -> None:
+    sound = np.random.default_rng(1).normal(0.0, 0.1, 200 * effects.RATE_HZ).astype(np.float32)
+    heard = effects.codec(sound, quality=0.5)
+    assert np.corrcoef(sound, heard)[0, 1] > 0.5

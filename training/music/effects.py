@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from stream_analyzer.types import F32
 
 RATE_HZ = SPEC.sample_rate_hz
+_PIECE = RATE_HZ
 SWELL_SAMPLES = 4000  # a crowd's loudness changes about this often
 
 
@@ -86,7 +87,11 @@ def codec(sound: F32, *, quality: float) -> F32:
     """Encode as Ogg Vorbis (``quality`` 0 best .. 1 worst) and decode again."""
     peak = float(np.max(np.abs(sound))) + 1e-9
     buffer = io.BytesIO()
-    soundfile.write(buffer, sound * (0.7 / peak), RATE_HZ, format="OGG", subtype="VORBIS", compression_level=quality)
+    with soundfile.SoundFile(
+        buffer, "w", RATE_HZ, 1, format="OGG", subtype="VORBIS", compression_level=quality
+    ) as encoded:
+        for begin in range(0, len(sound), _PIECE):  # libsndfile puts all that it is given at once on the stack
+            encoded.write(sound[begin : begin + _PIECE] * (0.7 / peak))
     buffer.seek(0)
     decoded, _ = soundfile.read(buffer, dtype="float32")
     result = np.zeros_like(sound)
