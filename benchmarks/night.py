@@ -49,7 +49,9 @@ if TYPE_CHECKING:
 RIGHT_AGAIN_S = 10.0
 STARTS_WITHIN_S = 15.0  # the capture is searched each few seconds, and a start takes one
 CALM_S = (14.0, 30.0)
-WARM_S = 120.0  # before this, memory is still being taken
+WARM_S = (
+    120.0  # before this, memory is still being taken; other models lie beside the old for a moment, and take their own
+)
 GROWS_BY = 0.02
 
 
@@ -65,6 +67,7 @@ class Night:
         self.screen: Screen | None = None
         self.rows: list[dict[str, Any]] = []
         self.memory: list[tuple[float, int, int]] = []
+        self._swapped_s = 0.0
         self._struck: Fault | None = None
         self._calm_since_s = time.monotonic()
         scene.deck.changes.append(lambda: self.rows.append(self._row("next track")))
@@ -83,6 +86,8 @@ class Night:
             async with fault.strike(self.scene):
                 await asyncio.sleep(lasts_s)
             self._struck, self._calm_since_s = None, time.monotonic()
+            if fault.takes_memory:
+                self._swapped_s = time.time()
             row = self._row(fault.name)
             self.rows.append(row)
             await self._right_again(row, fault)
@@ -135,8 +140,9 @@ class Night:
     def _measure(self) -> None:
         with suppress(psutil.Error):
             process = psutil.Process(self.scene.running.process.pid)
-            if time.time() - process.create_time() > WARM_S and not self._struck:
-                self.memory.append((process.create_time(), process.memory_info().rss, process.num_fds()))
+            began_s = max(process.create_time(), self._swapped_s)
+            if time.time() - began_s > WARM_S and not self._struck:
+                self.memory.append((began_s, process.memory_info().rss, process.num_fds()))
 
     def report(self) -> dict[str, Any]:
         """Sum the night up; what grew is broken."""
