@@ -52,22 +52,22 @@ CALM_S = (14.0, 30.0)
 WARM_S = (
     120.0  # before this, memory is still being taken; other models lie beside the old for a moment, and take their own
 )
-GROWS_BY = 0.02
+GROWS_BY, GROWS_WITHIN = 0.02, 300  # samples, one a second of calm; less says nothing of a night
 
 
 class Night:
     """State: the scene, who watches, the faults so far and what is struck now."""
 
-    def __init__(self, scene: Scene, broken: Broken, rng: random.Random) -> None:
+    def __init__(self, scene: Scene, broken: Broken, rng: random.Random, *, faults: Sequence[Fault]) -> None:
         """Begin one; nobody watches yet."""
-        self.scene, self.broken, self._rng = scene, broken, rng
+        self.scene, self.broken, self._rng, self._faults = scene, broken, rng, faults
         self.near, self.far = Listener("client", broken), Listener("client behind a cable", broken)
         self.house = House(scene.broker.port, broken)
         self.programs: list[Program] = []
         self.screen: Screen | None = None
         self.rows: list[dict[str, Any]] = []
         self.memory: list[tuple[float, int, int]] = []
-        self._swapped_s = 0.0
+        self._began_s = 0.0
         self._struck: Fault | None = None
         self._calm_since_s = time.monotonic()
         scene.deck.changes.append(lambda: self.rows.append(self._row("next track")))
@@ -77,7 +77,7 @@ class Night:
         waiting: list[Fault] = []
         while time.monotonic() < ends_s:
             await asyncio.sleep(self._rng.uniform(*CALM_S))
-            waiting = waiting or self._rng.sample(FAULTS, len(FAULTS))
+            waiting = waiting or self._rng.sample(self._faults, len(self._faults))
             fault = waiting.pop()
             lasts_s = self._rng.uniform(*fault.lasts_s)
             self.scene.deck.free.clear()
@@ -87,7 +87,7 @@ class Night:
                 await asyncio.sleep(lasts_s)
             self._struck, self._calm_since_s = None, time.monotonic()
             if fault.takes_memory:
-                self._swapped_s = time.time()
+                self._began_s = time.time()
             row = self._row(fault.name)
             self.rows.append(row)
             await self._right_again(row, fault)
@@ -140,9 +140,8 @@ class Night:
     def _measure(self) -> None:
         with suppress(psutil.Error):
             process = psutil.Process(self.scene.running.process.pid)
-            began_s = max(process.create_time(), self._swapped_s)
-            if time.time() - began_s > WARM_S and not self._struck:
-                self.memory.append((began_s, process.memory_info().rss, process.num_fds()))
+            if time.time() - max(process.create_time(), self._began_s) > WARM_S and not self._struck:
+                self.memory.append((self._began_s, process.memory_info().rss, process.num_fds()))
 
     def report(self) -> dict[str, Any]:
         """Sum the night up; what grew is broken."""
@@ -153,7 +152,7 @@ class Night:
             first, last = (statistics.median(row[1] for row in part) for part in (one[:tenth], one[-tenth:]))
             growth.append(last / first - 1.0)
             files.append((statistics.mode(r[2] for r in one[:tenth]), statistics.mode(r[2] for r in one[-tenth:])))
-            if growth[-1] > GROWS_BY:
+            if growth[-1] > GROWS_BY and len(one) >= GROWS_WITHIN:
                 self.broken.say(f"memory of the process of {len(one)} s grew by {growth[-1]:.1%}")
             if files[-1][1] > files[-1][0] + 2:
                 self.broken.say(f"open files grew from {files[-1][0]} to {files[-1][1]}")
@@ -177,6 +176,9 @@ class Night:
             "programs": {program.name: program.lines for program in self.programs},
             "page_looks": self.screen.looks if self.screen else 0,
             "memory_growth": [round(value, 4) for value in growth],
+            "memory_samples": [
+                sum(row[0] == start for row in self.memory) for start in dict.fromkeys(r[0] for r in self.memory)
+            ],
             "open_files": files,
             "log": self._log(),
             "broken": self.broken.lines,
@@ -194,8 +196,8 @@ class Night:
         return {"sets": len(sets), "set_s": sets[0].duration_s, "seconds": seconds, "gaps": len(gaps), "gaps_s": gaps_s}
 
 
-async def spend(hours: float, seed: int, folder: Path) -> dict[str, Any]:
-    """Spend a night; return what it was like."""
+async def spend(hours: float, seed: int, folder: Path, *, faults: Sequence[Fault]) -> dict[str, Any]:
+    """Spend a night with these faults; return what it was like."""
     rng, broken = random.Random(seed), Broken()
     pulse, broker, port = Room(folder), Mosquitto(folder), free_port()
     broker.start()
@@ -204,7 +206,7 @@ async def spend(hours: float, seed: int, folder: Path) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
         cable = await stack.enter_async_context(Cable(address).plugged())
         scene = Scene(pulse, broker, cable, Deck(pulse, rng), port, folder)
-        night = Night(scene, broken, rng)
+        night = Night(scene, broken, rng, faults=faults)
         stack.callback(pulse.stop)
         stack.callback(broker.kill)
         await asyncio.to_thread(scene.start)
@@ -246,10 +248,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Spend a night in which everything goes wrong.")
     parser.add_argument("--hours", type=float, default=1 / 6, help="how long (default: ten minutes)")
     parser.add_argument("--seed", type=int, default=1, help="which night")
+    parser.add_argument("--one-process", action="store_true", help="no fault that begins anew: memory over hours")
     given = parser.parse_args(arguments)
+    faults = [fault for fault in FAULTS if not (given.one_process and fault.takes_memory)]
     os.chdir(ROOT)
     with tempfile.TemporaryDirectory() as folder:
-        found = asyncio.run(spend(given.hours, given.seed, Path(folder)))
+        found = asyncio.run(spend(given.hours, given.seed, Path(folder), faults=faults))
     print(json.dumps({"seed": given.seed, "hours": given.hours, "load": os.getloadavg()[1]} | found, indent=1))
     if found["broken"]:
         print(f"again: python -m benchmarks.night --hours {given.hours:g} --seed {given.seed}")

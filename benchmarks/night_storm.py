@@ -33,7 +33,7 @@ class Fault:
     lasts_s: tuple[float, float]
     hurts: frozenset[str]
     strike: Any  # Callable[[Scene], AsyncContextManager[None]]
-    takes_memory: bool = False  # once, as often as it strikes
+    takes_memory: bool = False  # of a process or of models that begin anew
 
 
 @asynccontextmanager
@@ -207,8 +207,8 @@ FAULTS = (
     Fault("cable cut", (0.0, 1.0), _NOTHING, _cable_cut),
     Fault("processor stolen", (5.0, 20.0), _NOTHING, _processor_stolen),
     Fault("service stopped", (1.0, 8.0), _SOUND | _LINE, _service_stopped),
-    Fault("service restarted", (0.0, 2.0), _SOUND | _LINE, _service_restarted),
-    Fault("service killed", (0.0, 2.0), _SOUND | _LINE, _service_killed),
+    Fault("service restarted", (0.0, 2.0), _SOUND | _LINE, _service_restarted, takes_memory=True),
+    Fault("service killed", (0.0, 2.0), _SOUND | _LINE, _service_killed, takes_memory=True),
     Fault("other rate", (1.0, 3.0), _SOUND, _other_rate),
     Fault("cable dead", (5.0, 30.0), _FAR, _cable_dead),
     Fault("disk full", (5.0, 20.0), _NOTHING, _disk_full),
