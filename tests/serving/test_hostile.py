@@ -155,7 +155,6 @@ async def test_clients_that_misbehave_harm_nobody() -> None:
     assert len(levels) > 5
     assert levels == list(range(levels[0], levels[0] + len(levels))), "the good client missed nothing"
     assert (status["lost_s"], status["missed"]) == (0.0, 0)
-    assert status["lag_s"] < 1.0
     assert "stream_analyzer_audio_blocks_dropped_total 0.0" in metrics
     assert code == 0, service.said
     assert took_s < 2 * END_LIMIT_S, "none of them holds up the end; there is much to clear away"

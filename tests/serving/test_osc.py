@@ -137,6 +137,7 @@ async def test_a_receiver_with_an_address_of_its_own_gets_no_beats() -> None:
         async with sending(desk.port, "127.0.0.1", OscReceiver("127.0.0.1", own.port, "/tempo")) as (hub, encoder):
             hub.publish(encoder.encode(TEMPO))
             await own.until("/tempo")
+            await desk.until("tempo")  # both sinks are there
             hub.publish(encoder.encode(beat(1.0, 1, period_s=60.0)))
             await desk.until("beat")
             hub.publish(encoder.encode(TEMPO))

@@ -66,9 +66,13 @@ class Listening:
         return block
 
     async def until_changed(self) -> SourceInfo:
-        notice = await self.until(lambda item: not isinstance(item, SourceLost))
+        notice = await self.until(lambda item: isinstance(item, SourceChanged) or _after_a_gap(item))
         assert isinstance(notice, SourceChanged), "the change is told before the sound that it is of"
         return notice.info
+
+
+def _after_a_gap(item: Item) -> bool:
+    return isinstance(item, AudioBlock) and item.lost > 0
 
 
 @asynccontextmanager

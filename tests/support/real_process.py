@@ -74,7 +74,7 @@ class Service:
 
     def _read(self) -> None:
         assert self._said_on
-        with suppress(OSError):  # the end of a terminal
+        with suppress(OSError, ValueError):  # the end of a terminal, and one that was closed meanwhile
             for raw in self._said_on:
                 line = raw.decode(errors="replace").rstrip()
                 self.said.append(line)
