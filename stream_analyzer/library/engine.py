@@ -40,7 +40,7 @@ def crew(*, scheduler: str = "", workers: int = 0) -> Iterator[Client]:
     if workers < 0 or (scheduler and workers):
         msg = f"--workers {workers}: is the number of processes here, 1 or more, and goes without --scheduler"
         raise ConfigError(msg)
-    for name in ("distributed", "distributed.client"):
+    for name in ("distributed", "distributed.client", "tornado.application"):
         logging.getLogger(name).setLevel(_QUIET)
     if scheduler:
         try:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
+from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import dask
 
 from tests.support.real_process import ROOT, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_PATIENCE = "300s"  # a starved machine is no lost one
 
 
 @dataclass(slots=True)
@@ -39,22 +45,27 @@ def cluster(*, workers: int) -> Iterator[Cluster]:
     """Run a scheduler and workers; all end with the block."""
     scheduler = _start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show")
     running = Cluster("", scheduler)
+    assert scheduler.stderr
+    lines = (line.decode() for line in scheduler.stderr)
+    reader = threading.Thread(target=deque, args=(lines, 0), daemon=True)  # the pipe must not fill up
     try:
-        assert scheduler.stderr
-        lines = (line.decode() for line in scheduler.stderr)
         running.address = next(line.split()[-1] for line in lines if "Scheduler at:" in line)
         for _ in range(workers):
             running.add()
-        yield running
+        reader.start()
+        with dask.config.set({"distributed.comm.timeouts.tcp": _PATIENCE}):
+            yield running
     finally:
         for process in (*running.workers, scheduler):
             process.kill()
             process.wait()
-        if scheduler.stderr:
-            scheduler.stderr.close()
+        if reader.ident:
+            reader.join(5.0)
+        scheduler.stderr.close()
 
 
 def _start(tool: str, *arguments: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", f"distributed.cli.{tool}", *arguments]
     says = subprocess.PIPE if tool == "dask_scheduler" else subprocess.DEVNULL
-    return subprocess.Popen(command, env=environment(), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=says)
+    env = environment({"DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": _PATIENCE})
+    return subprocess.Popen(command, env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=says)
