@@ -30,6 +30,7 @@ FRESH_S = 3.0  # a status comes each second; so late is late on a machine whose 
 COMES_BACK_S = 20.0  # attempts are up to ten seconds apart, and a start takes some
 CLOCK_OFF_S = 0.25  # a block of 0.1 s, and what a busy machine adds to the fastest message of ten seconds
 _LOOKS_BACK_S = 10.0
+SETTLES_S = 60.0  # the first messages of a session may be late, on a machine that was busy with its start
 
 
 @dataclass
@@ -62,6 +63,7 @@ class Listener:
         self._session, self._newest = "", dict[str, int]()
         self._leads: deque[tuple[float, float]] = deque()
         self._true_lead_s: float | None = None
+        self._begun_s = 0.0
 
     async def follow(self, url: str) -> None:
         """Listen for as long as the task lasts."""
@@ -79,7 +81,7 @@ class Listener:
             self.seen["messages missed"] += event.missed or 0
             return
         if received.session != self._session:
-            self._session = received.session
+            self._session, self._begun_s = received.session, now_s
             self.sessions.add(received.session)
             self._newest.clear()
             self._leads.clear()
@@ -109,8 +111,8 @@ class Listener:
         if calm_s < _LOOKS_BACK_S or not self._leads:
             return
         lead_s = min(lead for _, lead in self._leads)
-        if self._true_lead_s is None:
-            self._true_lead_s = lead_s
+        if self._true_lead_s is None or now_s - self._begun_s < SETTLES_S:
+            self._true_lead_s = min(lead_s, self._true_lead_s or lead_s)
         elif abs(lead_s - self._true_lead_s) > CLOCK_OFF_S:
             self._broken.say(f"{self.name}: the sample clock is off by {lead_s - self._true_lead_s:+.2f} s")
             self._true_lead_s = lead_s

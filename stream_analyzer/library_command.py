@@ -30,8 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `analyze` that make a result."""
     library_ = parser.add_argument_group("a library", "many files and folders of them; the same command goes on again")
     library_.add_argument("--out", metavar="RESULT", help="folder for Parquet tables, such as results.parquet")
-    library_.add_argument("--scheduler", metavar="tcp://HOST:PORT", default="", help="of a Dask cluster")
-    library_.add_argument("--workers", type=int, default=0, metavar="N", help="processes here (all cores)")
+    add_crew_arguments(library_)
+
+
+def add_crew_arguments(parser: argparse._ActionsContainer) -> None:
+    """Declare the arguments that say who works."""
+    parser.add_argument("--scheduler", metavar="tcp://HOST:PORT", default="", help="of a Dask cluster")
+    parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes here (all cores)")
 
 
 def add_similar_arguments(parser: argparse.ArgumentParser) -> None:

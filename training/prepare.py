@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stream_analyzer.errors import StreamAnalyzerError
+from stream_analyzer.library_command import add_crew_arguments
 from training.data import prepare_fma, sources
 from training.data.fma import GENRE_SETS, SUBSETS
 from training.data.work import Crew
@@ -76,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         "--every", type=int, default=4, help="keep every n-th frame of 50 a second (4, as the genre model)"
     )
     fma.add_argument("--seconds", type=int, default=30, help="of the middle of each song")
-    Crew.add_arguments(fma)
+    add_crew_arguments(fma)
     return parser
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stream_analyzer.analysis.features import SPEC, StreamingLogMel
+from stream_analyzer.library_command import add_crew_arguments
 from training.beat.clips import Clip, write_clips
 from training.data.dataset import to_bytes
 from training.data.work import Crew
@@ -60,7 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/beat/songs"), help="where the shards go")
     parser.add_argument("--hours", type=float, default=3.0, help="of sound")
     parser.add_argument("--seed", type=int, default=1)
-    Crew.add_arguments(parser)
+    add_crew_arguments(parser)
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     shards = int(np.ceil(options.hours * 3600.0 / CLIP_S / CLIPS_PER_SHARD))

@@ -23,12 +23,6 @@ class Crew:
     scheduler: str = ""
     workers: int = 0
 
-    @staticmethod
-    def add_arguments(parser: argparse._ActionsContainer) -> None:
-        """Declare the arguments that say who works."""
-        parser.add_argument("--scheduler", metavar="tcp://HOST:PORT", default="", help="of a Dask cluster")
-        parser.add_argument("--workers", type=int, default=0, metavar="N", help="processes here (all cores)")
-
     @classmethod
     def of(cls, options: argparse.Namespace) -> Crew:
         """Return who was asked for."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stream_analyzer.analysis.pitches import PITCHES, StreamingPitches
+from stream_analyzer.library_command import add_crew_arguments
 from training.data.work import Crew
 from training.key.pitch_set import NO_KEY, TONICS, pack
 from training.music import effects, mma_styles, patterns
@@ -195,7 +196,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--hours", type=float, default=6.0, help="audio to render, in hours")
     parser.add_argument("--split", choices=("train", "valid"), default="train", help="which songs of POP909")
     parser.add_argument("--seed", type=int, default=1)
-    Crew.add_arguments(parser)
+    add_crew_arguments(parser)
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     clips = int(np.ceil(options.hours * 3600.0 / CLIP_S))

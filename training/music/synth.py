@@ -21,6 +21,7 @@ import numpy as np
 import soundfile
 
 from stream_analyzer.analysis.features import SPEC, StreamingLogMel
+from stream_analyzer.library_command import add_crew_arguments
 from training.data.dataset import to_bytes
 from training.data.work import Crew
 from training.music import effects, metres, mma_styles, patterns
@@ -280,7 +281,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--group", choices=sorted(SHARES), default="all", help="game music or bare pulses alone")
     parser.add_argument("--hours", type=float, default=10.0, help="audio to render, in hours")
     parser.add_argument("--seed", type=int, default=1)
-    Crew.add_arguments(parser)
+    add_crew_arguments(parser)
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     shards = int(np.ceil(options.hours * 3600.0 / CLIP_S / CLIPS_PER_SHARD))
