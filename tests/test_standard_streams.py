@@ -116,3 +116,17 @@ def test_descriptors_of_streams_that_are_closed_are_taken() -> None:
         ["sh", "-c", shell, sys.executable, "-c", look], env=environment(), capture_output=True, check=False
     )
     assert int(done.stdout) > 2
+
+
+def test_native_libraries_are_silenced_alone() -> None:
+    code = """
+import os, sys
+from stream_analyzer.system.stderr import native_stderr_closed
+from stream_analyzer.system.streams import prepare_streams
+prepare_streams()
+with native_stderr_closed():
+    print("ours", file=sys.stderr)
+    os.write(2, b"of a library")
+"""
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True)
+    assert done.stderr == "ours\n"

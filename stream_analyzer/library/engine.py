@@ -90,9 +90,12 @@ def each(client: Client, work: Callable[[T], R], tasks: Iterable[T]) -> Iterator
 
     submit()
     for future in done:
-        task = running.pop(future.key)
-        if future.status not in ("finished", "error"):
+        if future.status in ("pending", "lost"):  # its worker has died with the result: another does the task again
+            done.add(future)
+            continue
+        if future.status == "cancelled":
             raise CommClosedError
+        task = running.pop(future.key)
         yield task, future.exception() or future.result()
         submit()
 

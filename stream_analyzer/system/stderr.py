@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def native_stderr_closed() -> Iterator[None]:
-    """Send what is written to file descriptor 2 nowhere; keep the block short, all threads are silenced."""
+    """Send what is written to file descriptor 2 nowhere, by whatever thread; the program speaks by one of its own."""
     if sys.stderr is None:  # started without one: there is nothing to keep clean
         yield
         return

@@ -6,9 +6,11 @@ import codecs
 import io
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 _ESCAPE = "stream_analyzer.escape"
+_NATIVE = 2
 
 
 def prepare_streams() -> None:
@@ -29,6 +31,15 @@ def prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=_ESCAPE)
+    _part_from_native()
+
+
+def _part_from_native() -> None:
+    """Let what we say on standard error go by a descriptor of its own: `native_stderr_closed` silences the other."""
+    with suppress(OSError):  # a stand-in of a test has none
+        if sys.stderr.fileno() == _NATIVE:
+            own, encoding = os.dup(_NATIVE), sys.stderr.encoding
+            sys.stderr = open(own, "w", 1, encoding=encoding, errors=_ESCAPE, closefd=False)  # noqa: SIM115
 
 
 def write_json_alone() -> None:
