@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.fuzz import blind
 from tests.fuzz.files import clean_up
-from tests.fuzz.harnesses import HARNESSES
+from tests.fuzz.harnesses import HARNESSES, Harness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -47,3 +51,22 @@ def test_changed_seeds_pass(name: str) -> None:
         HARNESSES[name].run(data)
 
     passes()
+
+
+@pytest.mark.parametrize("died", [lambda: 1 // 0, lambda: os.kill(os.getpid(), signal.SIGKILL)])
+def test_the_input_is_kept_that_a_reader_dies_of(died: Callable[[], object], tmp_path: Path) -> None:
+    def reads(data: bytes) -> None:
+        if len(data) > 12:
+            died()
+
+    harness = Harness(reads, lambda: [b"twelve bytes"])
+    assert blind.fuzz(harness, harness.seeds(), runs=5000, seconds=0, seed=1, out=tmp_path) == 1
+    (kept,) = tmp_path.iterdir()
+    assert len(kept.read_bytes()) > 12
+
+
+def test_a_reader_without_fault_runs_blindly_to_the_end(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    harness = HARNESSES["wire"]
+    assert blind.fuzz(harness, harness.seeds(), runs=300, seconds=0, seed=1, out=tmp_path) == 0
+    assert "300 inputs" in capfd.readouterr().err
+    assert not list(tmp_path.iterdir())
