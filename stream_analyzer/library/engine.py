@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import signal
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
@@ -98,6 +99,20 @@ def each(client: Client, work: Callable[[T], R], tasks: Iterable[T]) -> Iterator
         task = running.pop(future.key)
         yield task, future.exception() or future.result()
         submit()
+
+
+def results(client: Client, work: Callable[[T], R], tasks: Iterable[T]) -> list[R]:
+    """Let the workers do ``work`` on each of ``tasks``; return what comes of them, in order. Raises what it raises."""
+    found: dict[int, R] = {}
+    for (number, _), outcome in each(client, partial(_of_numbered, work), enumerate(tasks)):
+        if isinstance(outcome, Exception):
+            raise outcome
+        found[number] = outcome
+    return [found[number] for number in range(len(found))]
+
+
+def _of_numbered(work: Callable[[T], R], task: tuple[int, T]) -> R:
+    return work(task[1])
 
 
 def _outcome(work: Callable[[T], R], task: T) -> R | StreamAnalyzerError:

@@ -6,14 +6,15 @@ import os
 import shutil
 from functools import partial
 from itertools import islice
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
 
-from stream_analyzer.errors import ConfigError
+from stream_analyzer.errors import AudioError, ConfigError
 from stream_analyzer.library import engine
-from stream_analyzer.library.engine import crew, each
+from stream_analyzer.library.engine import crew, each, results
 from stream_analyzer.library.hearing import Request, hear
 from stream_analyzer.library.places import find
 from stream_analyzer.library.table import Table
@@ -28,6 +29,18 @@ if TYPE_CHECKING:
     from stream_analyzer.library.places import Found
 
 FILES = 12
+
+
+_PASSED = Event()
+
+
+def turn(number: int) -> int:
+    """Let the first be done after others."""
+    if number:
+        _PASSED.set()
+    elif not _PASSED.wait(60.0):
+        raise TimeoutError
+    return -number
 
 
 def hear_key(models: Path) -> Callable[[Found], Heard]:
@@ -75,6 +88,17 @@ def test_each_file_is_in_the_table_once_though_workers_die_and_join(songs: Path,
                 table.add(heard)
             table.flush()
         assert rows(again) == whole
+
+
+def test_results_are_in_the_order_of_their_tasks(scheduler: str) -> None:
+    def refuse(name: str) -> str:
+        msg = f"{name} is wrong"
+        raise AudioError(msg)
+
+    with crew(scheduler=scheduler) as client:
+        assert results(client, turn, range(40)) == [-number for number in range(40)]
+        with pytest.raises(AudioError, match="a is wrong"):
+            results(client, refuse, ["a"])
 
 
 def test_a_scheduler_that_dies_is_told_of_in_one_line() -> None:

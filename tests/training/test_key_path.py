@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from stream_analyzer.analysis.key.head import KeyHead
 from stream_analyzer.analysis.manifest import load_manifest
 from stream_analyzer.analysis.model import TfliteModel
 from stream_analyzer.analysis.pitches import PITCHES, StreamingPitches
@@ -58,9 +57,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_exported_model_hears_keys_as_it_is_served(run: Path) -> None:
     model = TfliteModel(run / "model")
     model.verify()
-    evaluate._prepare(run / "model")
-    assert isinstance(evaluate._HEADS[0], KeyHead)
-    judged = [evaluate._judge(cadence(key, seconds=9.0)[:, None], 22_050, truth=key) for key in (1, 14, 20)]
+    sounds = {key: cadence(key, seconds=9.0)[:, None] for key in (1, 14, 20)}
+    judged = [evaluate._judge(run / "model", sound, 22_050, truth=key) for key, sound in sounds.items()]
     report = evaluate._report(judged)
     assert report["n"] == 3
     assert report["weighted"] > 0.5

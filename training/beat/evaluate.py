@@ -7,7 +7,7 @@ GTZAN clips with sound, against the beats that people tapped, by `mir_eval`: the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import mir_eval
@@ -17,6 +17,7 @@ from stream_analyzer.analysis.analyzer import Analyzer
 from stream_analyzer.analysis.heads import load_heads
 from stream_analyzer.analysis.model import TfliteModel
 from stream_analyzer.errors import ConfigError
+from stream_analyzer.library.engine import crew, results
 from stream_analyzer.types import AudioBlock, Beat
 from training.beat.recordings import tapped
 from training.data.listening import Sound, read_sound
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from stream_analyzer.types import F64
 
-JOBS = 2
 LEAST_BEATS = 8  # a clip with fewer taps is no beat to follow
 
 
@@ -106,9 +106,9 @@ def follow(models: Path, sound: Sound) -> list[Beat]:
 def evaluate(folder: Path, *, data: Path, split: str, through: Path | None = None) -> dict[str, Any]:
     """Score the beat model in ``folder``, beside the tempo and genre models there, on the tapped clips of a split."""
     TfliteModel(folder)  # a model that can't be used is told here, in one line, not by a worker
-    tasks = [(folder.parent, Sound(path, through=through), truth) for path, truth in clips(data, split)]
-    with get_context("spawn").Pool(JOBS) as pool:
-        found = pool.starmap(_judge, tasks, chunksize=4)
+    tasks = [(Sound(path, through=through), truth) for path, truth in clips(data, split)]
+    with crew() as client:
+        found = results(client, partial(_judge, folder.parent), tasks)
     return {"gtzan_audio": {"split": split, "n": len(found), **mean(found)}}
 
 
@@ -121,7 +121,8 @@ def clips(data: Path, split: str) -> list[tuple[Path, Truth]]:
     return found
 
 
-def _judge(models: Path, sound: Sound, truth: Truth) -> dict[str, float]:
+def _judge(models: Path, task: tuple[Sound, Truth]) -> dict[str, float]:
+    sound, truth = task
     return score(truth, follow(models, sound))
 
 

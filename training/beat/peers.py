@@ -13,14 +13,14 @@ import importlib.util
 import sys
 import zipfile
 from dataclasses import dataclass
-from functools import cache
-from multiprocessing import get_context
+from functools import cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from stream_analyzer.library.engine import crew, results
 from training.beat.evaluate import Truth, clips, follow, mean, score, score_times
 from training.beat.teacher import BeatNet, listen
 from training.data.listening import Sound, read_mono
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     from stream_analyzer.types import F32, F64
 
-JOBS = 2
 RATE_HZ, AUBIO_HZ = 22_050, 44_100
 FPS = 50
 LEAST_BPM, MOST_BPM = 55.0, 215.0  # BeatNet's own
@@ -155,8 +154,9 @@ def available(wheel: Path | None) -> tuple[dict[str, Peer], list[str]]:
     return found, absent
 
 
-def judge(path: Path, truth: Truth, models: Path, wheel: Path | None) -> dict[str, dict[str, float]]:
+def judge(clip: tuple[Path, Truth], models: Path, wheel: Path | None) -> dict[str, dict[str, float]]:
     """Return the scores of every system on one clip."""
+    path, truth = clip
     found = {"stream-analyzer": score(truth, follow(models, Sound(path)))}
     for name, peer in available(wheel)[0].items():
         beats_s, downbeats_s = peer.beats(path)
@@ -173,9 +173,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--wheel", type=Path, help="BeatNet's, e.g. runs/BeatNet-1.1.3-py3-none-any.whl")
     options = parser.parse_args(arguments)
     peers, absent = available(options.wheel)
-    tasks = [(path, truth, options.models, options.wheel) for path, truth in clips(options.data, options.split)]
-    with get_context("spawn").Pool(JOBS) as pool:
-        judged = pool.starmap(judge, tasks, chunksize=2)
+    work = partial(judge, models=options.models, wheel=options.wheel)
+    with crew() as client:
+        judged = results(client, work, clips(options.data, options.split))
     print(f"| n = {len(judged)} | online | " + " | ".join(SHOWN) + " |\n" + "|---" * (2 + len(SHOWN)) + "|")
     for name in judged[0]:
         means = mean([one[name] for one in judged])

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from training.genre.data import Flags
     from training.genre.hearing import Hear, Heard
 
-JOBS = 2
 LEAST_S = 15.0
 
 

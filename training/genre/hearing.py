@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from stream_analyzer.analysis.genre.tracker import GenreTracker
 from stream_analyzer.analysis.manifest import load_manifest
 from stream_analyzer.analysis.model import TfliteModel
 from stream_analyzer.errors import ConfigError
+from stream_analyzer.library.engine import crew, results
 from stream_analyzer.types import AudioBlock, Genre
 from training.data.dataset import live_windows
 from training.data.listening import Sound, read_sound
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
     Hear = Callable[[Iterable[F32 | Sound]], list["Heard"]]
 
-JOBS = 2
 # One more int8 file of the published network, with a head for each source that did not teach it; for scoring alone.
 LEFT_OUT = Path(__file__).parent / "left_out"
 
@@ -119,26 +119,17 @@ def sources_left_out(manifest: ModelManifest) -> list[str]:
 
 @contextmanager
 def hearing(folder: Path) -> Iterator[Hear]:
-    """Give a function that lets the model in ``folder`` hear sounds and features, in `JOBS` processes."""
-    Listening(folder)  # a model that can't be used is told here, in one line, not by a worker
-    with get_context("spawn").Pool(JOBS, initializer=_start, initargs=(folder,)) as pool:
-
-        def hear(tasks: Iterable[F32 | Sound]) -> list[Heard]:
-            return pool.map(_hear, tasks, chunksize=4)
-
-        yield hear
+    """Give a function that lets the model in ``folder`` hear sounds and features, on all cores of this machine."""
+    _listening(folder)  # a model that can't be used is told here, in one line, not by a worker
+    with crew() as client:
+        yield partial(results, client, partial(_hear, folder))
 
 
-_model: Listening | None = None
+@lru_cache(maxsize=1)
+def _listening(folder: Path) -> Listening:
+    """Return the model of a worker, loaded once."""
+    return Listening(folder)
 
 
-def _start(folder: Path) -> None:
-    global _model  # noqa: PLW0603 - the model of a worker process, loaded once
-    _model = Listening(folder)
-
-
-def _hear(task: Any) -> Heard:  # noqa: ANN401 - an array or a `Sound`
-    if _model is None:
-        msg = "worker was not started"
-        raise RuntimeError(msg)
-    return _model.hear(task)
+def _hear(folder: Path, task: F32 | Sound) -> Heard:
+    return _listening(folder).hear(task)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from stream_analyzer.analysis.key.profile import salience
 from stream_analyzer.analysis.model import TfliteModel
 from stream_analyzer.analysis.pitches import PITCHES
 from stream_analyzer.errors import ConfigError
+from stream_analyzer.library.engine import crew, results
 from stream_analyzer.protocol.summary import RunningSummary
 from stream_analyzer.types import AudioBlock, Key
 from training.data.listening import Sound, read_sound
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
     from stream_analyzer.types import F32
 
-JOBS = 2
 SOON_S = 15.0
 SEED = 20_261_128
 GENERATED = {"charts": 40, "pop909": 20, "drums": 8}
@@ -58,10 +58,12 @@ def evaluate(model: Path, *, data: Path, split: str, through: Path | None = None
     if not clips:
         msg = f"no GTZAN clips with a key in split {split}"
         raise ConfigError(msg)
-    with get_context("spawn").Pool(JOBS, _prepare, (model,)) as pool:
-        judged = pool.map(_judge_file, [(Sound(path, through=through), key) for path, key in clips])
-        made = {kind: pool.map(_judge_song, [(data, kind, seed) for seed in range(n)]) for kind, n in GENERATED.items()}
-        changes = pool.map(_judge_change, [(data, seed) for seed in range(CHANGES)])
+    with crew() as client:
+        files = [(Sound(path, through=through), key) for path, key in clips]
+        judged = results(client, partial(_judge_file, model), files)
+        judge_song, judge_change = partial(_judge_song, model, data), partial(_judge_change, model, data)
+        made = {kind: results(client, judge_song, [(kind, seed) for seed in range(n)]) for kind, n in GENERATED.items()}
+        changes = results(client, judge_change, range(CHANGES))
     truth = [key for _, key in clips]
     report: dict[str, Any] = {"gtzan": _report(judged)}
     matched = [template.match(salience(pitch_frames(path))) for path, _ in clips]
@@ -113,17 +115,15 @@ class Change:
     held: bool | None
 
 
-_HEADS: list[KeyHead] = []
-
-
-def _prepare(model: Path) -> None:
+@lru_cache(maxsize=1)
+def _head(model: Path) -> KeyHead:
     """Load the model once a process."""
-    _HEADS[:] = [KeyHead(TfliteModel(model))]
+    return KeyHead(TfliteModel(model))
 
 
-def _hear(samples: F32, rate_hz: int) -> tuple[list[Key], int | None]:
+def _hear(model: Path, samples: F32, rate_hz: int) -> tuple[list[Key], int | None]:
     """Return the keys that the page shows, and the one that is told of the whole."""
-    analyzer, summary = Analyzer(_HEADS), RunningSummary()
+    analyzer, summary = Analyzer([_head(model)]), RunningSummary()
     blocks = [samples[first : first + rate_hz] for first in range(0, len(samples), rate_hz)]
     events = [event for block in blocks for event in analyzer.feed(AudioBlock(block, rate_hz))]
     for event in events:
@@ -136,15 +136,15 @@ def _shown(key: Key) -> int | None:
     return LABELS.index(key.label) if key.label else None
 
 
-def _judge(samples: F32, rate_hz: int, *, truth: int) -> Judged:
-    keys, told = _hear(samples, rate_hz)
+def _judge(model: Path, samples: F32, rate_hz: int, *, truth: int) -> Judged:
+    keys, told = _hear(model, samples, rate_hz)
     right = [key.time_s for key in keys if _shown(key) == truth]
     return Judged(truth, told, _shown(keys[-1]) if keys else None, right[0] if right else float("inf"))
 
 
-def _judge_file(asked: tuple[Sound, int]) -> Judged:
+def _judge_file(model: Path, asked: tuple[Sound, int]) -> Judged:
     sound, truth = asked
-    return _judge(*read_sound(sound), truth=truth)
+    return _judge(model, *read_sound(sound), truth=truth)
 
 
 def _make(composer: Composer, kind: str, rng: np.random.Generator, *, seconds: float) -> Song:
@@ -157,16 +157,15 @@ def _make(composer: Composer, kind: str, rng: np.random.Generator, *, seconds: f
             return song
 
 
-def _judge_song(asked: tuple[Path, str, int]) -> Judged:
-    data, kind, seed = asked
+def _judge_song(model: Path, data: Path, asked: tuple[str, int]) -> Judged:
+    kind, seed = asked
     rng = np.random.default_rng([SEED, seed, *kind.encode()])
     song = _make(Composer(data, split="valid"), kind, rng, seconds=CLIP_S)
-    return _judge(song.sound[:, None], PITCHES.sample_rate_hz, truth=song.key)
+    return _judge(model, song.sound[:, None], PITCHES.sample_rate_hz, truth=song.key)
 
 
-def _judge_change(asked: tuple[Path, int]) -> Change:
+def _judge_change(model: Path, data: Path, seed: int) -> Change:
     """Play a song, another in another key, and drums alone."""
-    data, seed = asked
     rng = np.random.default_rng([SEED, seed])
     composer = Composer(data, split="valid")
     first = _make(composer, "charts", rng, seconds=CLIP_S)
@@ -174,7 +173,7 @@ def _judge_change(asked: tuple[Path, int]) -> Change:
     while second.key == first.key:
         second = _make(composer, "charts", rng, seconds=CLIP_S)
     drums = _make(composer, "drums", rng, seconds=CLIP_S / 2.0)
-    keys, _ = _hear(np.concatenate([first.sound, second.sound, drums.sound])[:, None], PITCHES.sample_rate_hz)
+    keys, _ = _hear(model, np.concatenate([first.sound, second.sound, drums.sound])[:, None], PITCHES.sample_rate_hz)
     begun_s = len(first.sound) / PITCHES.sample_rate_hz
     ended_s = begun_s + len(second.sound) / PITCHES.sample_rate_hz
     after = [key.time_s - begun_s for key in keys if key.time_s > begun_s and _shown(key) == second.key]

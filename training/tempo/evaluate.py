@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from stream_analyzer.analysis.tempo.head import TempoHead
 from stream_analyzer.analysis.tempo.output import TempoOutput
 from stream_analyzer.analysis.tempo.tracker import TempoTracker
 from stream_analyzer.errors import AudioError, ConfigError
+from stream_analyzer.library.engine import crew, results
 from stream_analyzer.protocol.summary import RunningSummary
 from stream_analyzer.types import AudioBlock, Tempo
 from training.data.dataset import last_frames
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from stream_analyzer.types import F32, F64
 
 HUMAN = ("gtzan",)  # data sets whose tempo is a person's; that of the others is exact
-JOBS = 2
 SOON_S = 10.0
 
 
@@ -155,15 +155,15 @@ def evaluate(folder: Path, *, data: Path, split: str, through: Path | None = Non
 
 def judge_all(folder: Path, *, data: Path, split: str, through: Path | None = None) -> dict[str, list[Judged | str]]:
     """Judge every file of ``split``, by data set; a string says why a file could not be read."""
-    TfliteModel(folder)  # a model that can't be used is told here, in one line, not by a worker
+    _listening(folder)  # a model that can't be used is told here, in one line, not by a worker
     tasks: dict[str, list[tuple[Any, ...]]] = {}
     tasks |= _feature_tasks(data, split) if through is None else {}
     tasks |= _audio_tasks(data, split, through)
     if not tasks:
         msg = f"no gtzan_mel*.npz and no manifest.csv with rows of split {split!r} in {data}"
         raise ConfigError(msg)
-    with get_context("spawn").Pool(JOBS, initializer=_start, initargs=(folder,)) as pool:
-        return {name: pool.map(_judge, rows, chunksize=8) for name, rows in tasks.items() if rows}
+    with crew() as client:
+        return {name: results(client, partial(_judge, folder), rows) for name, rows in tasks.items() if rows}
 
 
 def _report_readable(found: list[Judged | str]) -> dict[str, Any]:
@@ -204,25 +204,21 @@ def _audio_tasks(data: Path, split: str, through: Path | None) -> dict[str, list
     return tasks
 
 
-_model: Listening | None = None
+@lru_cache(maxsize=1)
+def _listening(folder: Path) -> Listening:
+    """Return the model of a worker, loaded once."""
+    return Listening(folder)
 
 
-def _start(folder: Path) -> None:
-    global _model  # noqa: PLW0603 - one model a worker process, loaded once
-    _model = Listening(folder)
-
-
-def _judge(task: tuple[Any, ...]) -> Judged | str:
+def _judge(folder: Path, task: tuple[Any, ...]) -> Judged | str:
     """Judge one file in a worker; why it can't be read, if so."""
-    if _model is None:
-        msg = "worker was not started"
-        raise RuntimeError(msg)
+    model = _listening(folder)
     match task:
         case ("features", frames, rate, truth):
-            return judge_features(frames, _model, rate=rate, truth=truth)
+            return judge_features(frames, model, rate=rate, truth=truth)
         case ("audio", path, truth, through):
             try:
-                return judge_audio(path, _model, truth=truth, through=through)
+                return judge_audio(path, model, truth=truth, through=through)
             except AudioError as error:
                 return str(error)
     msg = f"unknown task {task[0]!r}"
