@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from stream_analyzer.library.places import Place
 from training.data.fma import Track
 from training.data.prepare_fma import Settings, decode
 from training.data.work import Crew
@@ -30,7 +31,7 @@ def main(folder: str, out: str, workers: str) -> None:
     names = sorted(path.name for path in Path(folder).iterdir())
     tracks: list[Track] = [File(number, "train", (), "", float(SECONDS), name) for number, name in enumerate(names)]
     settings = Settings("large", seconds=SECONDS, shard_songs=16)
-    decode(tracks, Path(folder), Path(out), settings, crew=Crew(workers=int(workers)))
+    decode(tracks, Place(folder), Place(out), settings, crew=Crew(workers=int(workers)))
 
 
 if __name__ == "__main__":

@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m training.export", description=__doc__.split("\n\n")[0])
     parser.add_argument("run", type=Path, help="folder of a finished training run")
-    parser.add_argument("--prepared", type=Path, default=Path("runs/data"), help="where training.prepare left its sets")
+    parser.add_argument("--prepared", default="runs/data", help="where training.prepare left its sets")
     parser.add_argument("--out", type=Path, required=True, help="model folder, e.g. models/genre")
     parser.add_argument("--version", default="1", help="version that the manifest states")
     options = parser.parse_args(arguments)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from stream_analyzer.errors import StreamAnalyzerError
+from stream_analyzer.library.places import Place
 from stream_analyzer.library_command import add_crew_arguments
 from training.data import prepare_fma, sources
 from training.data.fma import GENRE_SETS, SUBSETS
@@ -43,7 +44,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"no set named {', '.join(unknown)}; there are {', '.join(SETS)} and fma")
     if "fma" in options.sets and not (options.audio and options.metadata):
         parser.error("fma needs --audio (unpacked fma_small.zip ... fma_full.zip) and --metadata (fma_metadata.zip)")
-    options.out.mkdir(parents=True, exist_ok=True)
     try:
         for name in options.sets:
             started = time.monotonic()
@@ -63,10 +63,10 @@ def _parser() -> argparse.ArgumentParser:
     names = f"of {', '.join(SETS)} (default all of them), fma"
     parser.add_argument("sets", nargs="*", default=list(SETS), metavar="SET", help=names)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with the data files")
-    parser.add_argument("--out", type=Path, default=Path("runs/data"), help="folder for the prepared sets")
+    parser.add_argument("--out", default="runs/data", help="folder for the prepared sets, or an address")
     fma = parser.add_argument_group("fma", "the Free Music Archive as MP3s; an interrupted run goes on where it was")
-    fma.add_argument("--audio", type=Path, help="folder with 000/000002.mp3 ...")
-    fma.add_argument("--metadata", type=Path, help="folder with tracks.csv, genres.csv and perhaps echonest.csv")
+    fma.add_argument("--audio", help="folder with 000/000002.mp3 ..., or its address, such as s3://BUCKET/fma_full")
+    fma.add_argument("--metadata", help="folder with tracks.csv, genres.csv and perhaps echonest.csv")
     fma.add_argument("--subset", choices=SUBSETS, help="default: what the audio folder is named after, else large")
     fma.add_argument(
         "--genres", choices=GENRE_SETS, default="8", help="fma_small's 8, all 16 top genres, the study's 23"
@@ -83,17 +83,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def _prepare(name: str, arguments: argparse.Namespace) -> str:
     frames = SETS[name](arguments.data)
-    frames.save(arguments.out / f"{name}.npz")
+    frames.save(f"{arguments.out}/{name}.npz")
     return f"{name}: {len(frames)} clips, {frames.total_s / 3600.0:.1f} h"
 
 
 def _prepare_fma(arguments: argparse.Namespace) -> str:
-    named = [subset for subset in SUBSETS if subset in arguments.audio.resolve().name]
+    audio = Place(arguments.audio)
+    named = [subset for subset in SUBSETS if subset in PurePath(audio.root).name]
     subset = arguments.subset or (named[0] if named else "large")
     return prepare_fma.prepare(
-        arguments.audio,
-        arguments.metadata,
-        arguments.out,
+        audio,
+        Place(arguments.metadata),
+        Place(arguments.out),
         settings=prepare_fma.Settings(subset, seconds=arguments.seconds, every=arguments.every),
         genres=arguments.genres,
         name=arguments.name or f"fma-{arguments.genres}",

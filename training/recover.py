@@ -137,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Write float.weights.h5, which a config's ``init`` can name."""
     parser = argparse.ArgumentParser(prog="python -m training.recover", description=__doc__.split("\n\n")[0])
     parser.add_argument("model", type=Path, help="model folder, e.g. models/tempo")
-    parser.add_argument("--prepared", type=Path, default=Path("runs/data"), help="where training.prepare left its sets")
+    parser.add_argument("--prepared", default="runs/data", help="where training.prepare left its sets")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args(arguments)
     manifest = load_manifest(options.model)

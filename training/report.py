@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from stream_analyzer.errors import StreamAnalyzerError
+from stream_analyzer.library.places import near
 from training.figures import Sources
 from training.genre import report as genre
 from training.tempo import report as tempo
@@ -36,14 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("task", choices=DRAWERS, help="which model to draw")
     parser.add_argument("--model", type=Path, help="model folder, which gets the pictures (default models/TASK)")
     parser.add_argument("--run", type=Path, help="folder of the training run (default runs/TASK)")
-    parser.add_argument("--prepared", type=Path, default=Path("runs/data"), help="where training.prepare left its sets")
+    parser.add_argument("--prepared", default="runs/data", help="where training.prepare left its sets")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with the data files")
     parser.add_argument("--split", default="valid", help="rows to show")
     options = parser.parse_args(arguments)
     sources = Sources(
         model=options.model or Path("models") / options.task,
         run=options.run or Path("runs") / options.task,
-        prepared=options.prepared,
+        prepared=near(options.prepared),
         data=options.data,
         split=options.split,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from stream_analyzer.library.places import near
 from training.genre import task as genre
 from training.key import task as key
 from training.tempo import task as tempo
@@ -21,6 +22,6 @@ TASKS: dict[str, Callable[[dict[str, Any], Path], Task]] = {
 }
 
 
-def make_task(config: dict[str, Any], prepared: Path) -> Task:
+def make_task(config: dict[str, Any], prepared: str | Path) -> Task:
     """Build the task that ``config`` names, on the data sets that `training.prepare` left in ``prepared``."""
-    return TASKS[config["task"]](config, prepared)
+    return TASKS[config["task"]](config, near(prepared))

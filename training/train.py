@@ -228,7 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__.split("\n\n")[0])
     parser.add_argument("config", help="genre or tempo, whose configs are committed, or a TOML file of your own")
-    parser.add_argument("--prepared", type=Path, default=Path("runs/data"), help="where training.prepare left its sets")
+    parser.add_argument("--prepared", default="runs/data", help="where training.prepare left its sets")
     parser.add_argument("--out", type=Path, help="folder of this run (runs/CONFIG); an unfinished one is continued")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="override, e.g. float.steps=100"

@@ -25,6 +25,7 @@ from stream_analyzer.analysis.manifest import load_manifest, sha256_of
 from stream_analyzer.analysis.tempo.output import Calibration as TempoCalibration
 from stream_analyzer.analysis.tempo.output import TempoOutput
 from stream_analyzer.errors import AudioError, ConfigError, FeatureMismatch, ManifestError
+from stream_analyzer.library.places import Place
 from stream_analyzer.settings.config import PCM_FORMATS, Settings, load_settings
 from stream_analyzer.sound.files import read_blocks
 from stream_analyzer.sound.pcm import PcmSource
@@ -213,12 +214,12 @@ def fma_tables(data: bytes) -> None:
     (folder / name).write_bytes(data[1:])
     with suppress(ConfigError):
         if which == 0:
-            read_tracks(folder, "large")
+            read_tracks(Place(folder), "large")
         elif which == 1:
-            tree = read_genres(folder)
+            tree = read_genres(Place(folder))
             assert all(tree.upwards(genre) for genre in tree.title)
         else:
-            read_tempi(folder)
+            read_tempi(Place(folder))
 
 
 def _table(*rows: tuple[object, ...]) -> bytes:

@@ -2,80 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
 import shutil
-import threading
-from concurrent.futures import Future
-from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
-import asyncssh
-import fsspec
 import fsspec.config
 import pytest
 
-from stream_analyzer.errors import ConfigError
-from stream_analyzer.library.places import Place, find
+from stream_analyzer.errors import AudioError, ConfigError
+from stream_analyzer.library.places import Place, brought, find, near
 from tests.support.one_command import plain_command
+from tests.support.sftp import PASSWORD, USER, sftp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
-
-USER, PASSWORD = "dj", "a secret"
-
-
-class _Server(asyncssh.SSHServer):
-    """Lets one user in by a password. State: who is connected."""
-
-    def __init__(self, connected: list[asyncssh.SSHServerConnection]) -> None:
-        self._connected = connected
-
-    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-        self._connected.append(conn)
-
-    def begin_auth(self, username: str) -> bool:
-        return bool(username)
-
-    def password_auth_supported(self) -> bool:
-        return True
-
-    def validate_password(self, username: str, password: str) -> bool:
-        return (username, password) == (USER, PASSWORD)
-
-
-@contextmanager
-def sftp(root: Path) -> Iterator[int]:
-    """Serve a folder; yield the port."""
-    started: Future[tuple[int, Callable[[], object]]] = Future()
-
-    async def serve() -> None:
-        connected: list[asyncssh.SSHServerConnection] = []
-        end, loop = asyncio.Event(), asyncio.get_running_loop()
-        key = asyncssh.generate_private_key("ssh-ed25519")
-        async with asyncssh.listen(
-            "127.0.0.1",
-            0,
-            server_factory=partial(_Server, connected),
-            server_host_keys=[key],
-            sftp_factory=partial(asyncssh.SFTPServer, chroot=str(root).encode()),
-        ) as listening:
-            started.set_result((listening.get_port(), partial(loop.call_soon_threadsafe, end.set)))
-            await end.wait()
-            for connection in connected:
-                connection.abort()
-                await connection.wait_closed()
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
-    thread.start()
-    port, end = started.result(timeout=20.0)
-    try:
-        yield port
-    finally:
-        end()
-        thread.join()
-        fsspec.get_filesystem_class("sftp").clear_instance_cache()
 
 
 def test_sound_and_tables_may_lie_on_a_server(
@@ -99,7 +39,43 @@ def test_sound_and_tables_may_lie_on_a_server(
         assert [one.path for one in find([f"{place}/music/124.ogg"])] == [f"{place}/music/124.ogg"]
         _, _, said = command("similar", f"{place}/music/124.ogg", "--in", f"{place}/out")
         assert f"{place}/music/132.flac" in said
+        monkeypatch.setitem(fsspec.config.conf, "sftp", {"password": "a wrong one"})
+        command.fails("analyze", place, "--out", str(tmp_path / "none"), code=2, says=("can't be reached", "Auth"))
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["failures.csv", "files", "parts"]
+
+
+def test_a_file_that_can_not_be_brought_now_is_not_called_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object, **_more: object) -> None:
+        msg = "the line is cut"
+        raise OSError(msg)
+
+    path = f"file://{tmp_path}/song.ogg"
+    with pytest.raises(AudioError, match="No such file"), brought(path):
+        pass
+    monkeypatch.setattr(Place(path).fs, "open", fail)
+    with pytest.raises(ConfigError, match="line is cut"), brought(path):
+        pass
+
+
+def test_a_copy_is_made_anew_where_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    far, name = tmp_path / "far", f"file://{tmp_path}/far"
+    (far / "fma").mkdir(parents=True)
+    (far / "fma" / "0").write_bytes(b"one")
+    (far / "1").write_bytes(b"two")
+    copy = near(name)
+    assert ((copy / "fma" / "0").read_bytes(), (copy / "1").read_bytes()) == (b"one", b"two")
+
+    (copy / "fma" / "0").write_bytes(b"own")
+    os.utime(copy / "fma" / "0", (far / "fma" / "0").stat()[7:9])
+    (far / "1").write_bytes(b"2.0")
+    os.utime(far / "1", (1.0, 1.0))
+    assert near(name) == copy
+    assert ((copy / "fma" / "0").read_bytes(), (copy / "1").read_bytes()) == (b"own", b"2.0"), "the changed one alone"
+    assert sorted(path.name for path in copy.rglob("*")) == ["0", "1", "fma"]
+    assert near(far) == far, "a folder here is no copy"
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,6 +86,14 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
         msg = "the line is cut"
         raise OSError(msg)
 
+    def break_off() -> None:
+        with place.writing("files/1") as file:
+            file.write(b"aft")
+            fail()
+
+    with pytest.raises(ConfigError, match="line is cut"):
+        break_off()
+    assert (tmp_path / "files/1").read_bytes() == b"before"
     monkeypatch.setattr(place.fs, "mv", fail)
     with pytest.raises(ConfigError, match="line is cut; make room"):
         place.write("files/1", b"after")

@@ -14,12 +14,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import fsspec.config
 import numpy as np
 import psutil
 import pytest
 
 from stream_analyzer.analysis.features import SPEC
 from stream_analyzer.errors import ConfigError
+from stream_analyzer.library.places import Place, near
+from tests.support.sftp import PASSWORD, USER, sftp
 from tests.training import mini_fma
 from tests.training.mini_fma import SONGS, Song
 from training.data import prepare_fma, sources
@@ -62,9 +65,9 @@ def out(archive: Path) -> Path:
     return archive / "out"
 
 
-def prepare(archive: Path, out: Path, *options: str, audio: str = "fma_large", code: int = 0) -> str:
-    command = [sys.executable, "-m", "training.prepare", "fma", "--audio", str(archive / audio)]
-    command += ["--metadata", str(archive / "fma_metadata"), "--out", str(out), "--workers", "2", *options]
+def prepare(archive: Path | str, out: Path | str, *options: str, audio: str = "fma_large", code: int = 0) -> str:
+    command = [sys.executable, "-m", "training.prepare", "fma", "--audio", f"{archive}/{audio}"]
+    command += ["--metadata", f"{archive}/fma_metadata", "--out", str(out), "--workers", "2", *options]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=120, cwd=ROOT)
     assert done.returncode == code, done.stderr
     return done.stdout + done.stderr
@@ -140,7 +143,7 @@ def track(*genres: int) -> Track:
 
 
 def test_study_genres_lie_on_several_levels(archive: Path) -> None:
-    tree = read_genres(archive / "fma_metadata")
+    tree = read_genres(Place(archive / "fma_metadata"))
     study = tree.chosen("study")
     assert len(STUDY_GENRES) == len(study) == 23
     assert tree.label(track(109), study) == "Post-Punk"
@@ -178,6 +181,30 @@ def test_bar_and_summary_name_the_counts(archive: Path, tmp_path: Path) -> None:
     assert "12/12" in again
 
 
+def test_archive_and_shards_may_lie_on_a_server(
+    archive: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENVIRONMENT, "FSSPEC_SFTP_PASSWORD", PASSWORD)
+    monkeypatch.setitem(fsspec.config.conf, "sftp", {"password": PASSWORD})
+    monkeypatch.chdir(tmp_path)
+    shards = archive / "far" / "fma"
+    with sftp(archive) as port:
+        place = f"sftp://{USER}@127.0.0.1:{port}"
+        prepare(place, f"{place}/far")
+        before = {path: path.stat().st_mtime_ns for path in shards.glob("0*")}
+        prepare(place, f"{place}/far")
+        copy = near(f"{place}/far")
+        far, here = load_frame_set(copy / "fma-8.npz"), load_frame_set(out / "fma-8.npz")
+        assert near(f"{place}/far") == copy
+        with pytest.raises(ConfigError, match="nowhere: there is nothing"):
+            near(f"{place}/nowhere")
+    assert {path: path.stat().st_mtime_ns for path in shards.glob("0*")} == before, "nothing was done again"
+    assert not list(shards.glob("*.part"))
+    assert (shards / "broken.csv").read_bytes() == (out / "fma" / "broken.csv").read_bytes()
+    np.testing.assert_array_equal(far.name, here.name)
+    np.testing.assert_array_equal(np.asarray(far.level), np.asarray(here.level))
+
+
 def test_what_was_missing_is_heard_when_it_is_there(archive: Path, kinds: dict[str, Path], tmp_path: Path) -> None:
     shutil.copytree(archive / "fma_large", tmp_path / "fma_large")
     shutil.copytree(archive / "fma_metadata", tmp_path / "fma_metadata")
@@ -188,10 +215,10 @@ def test_what_was_missing_is_heard_when_it_is_there(archive: Path, kinds: dict[s
 
 RUN = """
 import sys
-from pathlib import Path
+from stream_analyzer.library.places import Place
 from training.data.prepare_fma import Settings, prepare
 from training.data.work import Crew
-audio, metadata, out = map(Path, sys.argv[1:])
+audio, metadata, out = map(Place, sys.argv[1:])
 settings, crew = Settings("small", shard_songs=3), Crew(workers=1)
 print(prepare(audio, metadata, out, settings=settings, genres="8", name="fma-8", crew=crew, unlabelled=False))
 """
@@ -234,19 +261,21 @@ def test_killed_run_goes_on_where_it_was(kinds: dict[str, Path], tmp_path: Path)
 
 
 def test_shard_cut_off_is_written_anew(archive: Path, tmp_path: Path) -> None:
-    settings, tracks = Settings("large"), read_tracks(archive / "fma_metadata", "large")[:2]
-    prepare_fma.write_shard((0, tuple(tracks)), folder=tmp_path, audio=archive / "fma_large", settings=settings)
-    assert prepare_fma.is_complete(tmp_path, 0, archive / "fma_large")
+    settings, tracks = Settings("large"), read_tracks(Place(archive / "fma_metadata"), "large")[:2]
+    prepare_fma.write_shard(
+        (0, tuple(tracks)), folder=Place(tmp_path), audio=Place(archive / "fma_large"), settings=settings
+    )
+    assert prepare_fma.is_complete(Place(tmp_path), 0, Place(archive / "fma_large"))
     os.truncate(tmp_path / "00000.u8", 1000)
-    assert not prepare_fma.is_complete(tmp_path, 0, archive / "fma_large")
+    assert not prepare_fma.is_complete(Place(tmp_path), 0, Place(archive / "fma_large"))
 
 
 def test_one_clip_at_a_time_is_in_memory(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hear: Callable[[Path, Settings], tuple[U8, str]] = prepare_fma.hear
+    hear: Callable[[str, Settings], tuple[U8, str]] = prepare_fma.hear
     alive: list[weakref.ref[Any]] = []
     most = 0
 
-    def counted(path: Path, settings: Settings) -> tuple[U8, str]:
+    def counted(path: str, settings: Settings) -> tuple[U8, str]:
         nonlocal most
         levels, problem = hear(path, settings)
         alive.append(weakref.ref(levels))
@@ -254,9 +283,11 @@ def test_one_clip_at_a_time_is_in_memory(archive: Path, tmp_path: Path, monkeypa
         return levels, problem
 
     monkeypatch.setattr(prepare_fma, "hear", counted)
-    tracks = read_tracks(archive / "fma_metadata", "large")
+    tracks = read_tracks(Place(archive / "fma_metadata"), "large")
     shard = (0, tuple(tracks))
-    prepare_fma.write_shard(shard, folder=tmp_path, audio=archive / "fma_large", settings=Settings("large"))
+    prepare_fma.write_shard(
+        shard, folder=Place(tmp_path), audio=Place(archive / "fma_large"), settings=Settings("large")
+    )
     assert len(alive) == len(SONGS)
     assert most <= 2  # the one just heard, and the one before it until its name is taken
 
@@ -274,11 +305,11 @@ def test_middle_of_whole_songs_is_taken(kinds: dict[str, Path], tmp_path: Path) 
     loud = tmp_path / "song.mp3"
     shape = "volume='if(between(t,20,40),1,0.001)':eval=frame"
     mini_fma.encode(loud, 60.0, "-af", shape, "-ac", "1")
-    levels, problem = prepare_fma.hear(loud, Settings("full", seconds=20))
-    first, _ = prepare_fma.hear(loud, Settings("large", seconds=20))
+    levels, problem = prepare_fma.hear(str(loud), Settings("full", seconds=20))
+    first, _ = prepare_fma.hear(str(loud), Settings("large", seconds=20))
     assert not problem
     assert levels[5:-5].mean() > first[5:-5].mean() + 60.0
-    assert prepare_fma.hear(kinds["stereo"], Settings("full"))[1] == ""
+    assert prepare_fma.hear(str(kinds["stereo"]), Settings("full"))[1] == ""
 
 
 def test_training_takes_the_set(data: Path, archive: Path, tmp_path: Path) -> None:
@@ -294,18 +325,18 @@ def test_training_takes_the_set(data: Path, archive: Path, tmp_path: Path) -> No
 def test_wrong_input_is_told_in_one_line(archive: Path, out: Path, tmp_path: Path) -> None:
     metadata = archive / "fma_metadata"
     with pytest.raises(ConfigError, match="give the folder of fma_metadata"):
-        read_tracks(tmp_path, "small")
+        read_tracks(Place(tmp_path), "small")
     (tmp_path / "tracks.csv").write_text("track_id,genre\n2,Rock\n")
     with pytest.raises(ConfigError, match="needs the columns track_id, set/split"):
-        read_tracks(tmp_path, "small")
+        read_tracks(Place(tmp_path), "small")
     (tmp_path / "tracks.csv").write_text("")
     with pytest.raises(ConfigError, match="is not FMA's"):
-        read_tracks(tmp_path, "small")
+        read_tracks(Place(tmp_path), "small")
     text = (metadata / "tracks.csv").read_text().replace("[21]", "Hip-Hop")
     (tmp_path / "tracks.csv").write_text(text)
     with pytest.raises(ConfigError, match="track '2': JSONDecodeError"):
-        read_tracks(tmp_path, "small")
-    assert read_tempi(tmp_path) == {}
+        read_tracks(Place(tmp_path), "small")
+    assert read_tempi(Place(tmp_path)) == {}
     assert "begun with" in prepare(archive, out, "--every", "1", code=2)
     assert "--seconds" in prepare(archive, tmp_path, "--seconds", "5", code=2)
     assert "--every" in prepare(archive, tmp_path, "--every", "0", code=2)

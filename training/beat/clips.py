@@ -15,7 +15,7 @@ import numpy as np
 
 from stream_analyzer.analysis.features import SPEC
 from stream_analyzer.errors import ConfigError
-from training.data.shards import replacing
+from stream_analyzer.library.places import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,7 +39,7 @@ class Clip:
     heard: F32 | None = None
 
 
-def write_clips(path: Path, clips: Sequence[Clip]) -> None:
+def write_clips(path: str | Path, clips: Sequence[Clip]) -> None:
     """Write a file of clips, whole or not at all."""
     fields: dict[str, Any] = {
         "level": np.concatenate([clip.level for clip in clips]),
@@ -53,7 +53,7 @@ def write_clips(path: Path, clips: Sequence[Clip]) -> None:
     heard = [clip.heard for clip in clips if clip.heard is not None]
     if heard:
         fields["heard"] = np.concatenate(heard).astype(np.float16)
-    with replacing(path) as part, part.open("wb") as file:
+    with Place(path).writing() as file:
         np.savez(file, **fields)
 
 

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from stream_analyzer.analysis.features import SPEC
 from stream_analyzer.errors import ConfigError
-from training.data.shards import Shards, replacing
+from stream_analyzer.library.places import Place
+from training.data.shards import Shards
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,12 +84,12 @@ class FrameSet:
         shared = {"level", "frames_per_second"}
         return FrameSet(**{key: value if key in shared else value[rows] for key, value in columns.items()})
 
-    def save(self, path: Path) -> None:
-        """Write to an npz file; of shards, which lie in a folder beside it, only where they are."""
+    def save(self, path: str | Path) -> None:
+        """Write to an npz file, here or elsewhere; of shards, which lie in a folder beside it, only where they are."""
         columns = {field.name: getattr(self, field.name) for field in fields(self)}
         if isinstance(self.level, Shards):
             columns |= {"level": self.level.frames, "shards": self.level.folder.name}
-        with replacing(path) as draft, draft.open("wb") as file:
+        with Place(path).writing() as file:
             np.savez_compressed(file, **columns)
 
 

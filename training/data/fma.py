@@ -6,16 +6,19 @@ Read from tracks.csv, genres.csv and echonest.csv as they are distributed.
 from __future__ import annotations
 
 import csv
+import io
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stream_analyzer.errors import ConfigError
+from stream_analyzer.library.places import reason
 from training.data.genres import KNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from stream_analyzer.library.places import Place
 
 SUBSETS = ("small", "medium", "large", "full")
 SPLITS = {"training": "train", "validation": "valid", "test": "test"}
@@ -88,29 +91,28 @@ class GenreTree:
         return "|".join(dict.fromkeys(title for genre in track.genres for title in self.upwards(genre)))
 
 
-def read_genres(metadata: Path) -> GenreTree:
+def read_genres(metadata: Place) -> GenreTree:
     """Read genres.csv."""
-    rows = list(_rows(metadata / "genres.csv", [("genre_id",), ("title",), ("parent",)]))
+    rows = list(_rows(metadata, "genres.csv", [("genre_id",), ("title",), ("parent",)]))
     try:
         return GenreTree(
             title={int(genre): title for genre, title, _ in rows},
             parent={int(genre): int(float(parent or 0)) for genre, _, parent in rows},
         )
     except ValueError as error:
-        msg = f"{metadata / 'genres.csv'}: {error}; take the file of fma_metadata.zip"
+        msg = f"{metadata.name}/genres.csv: {error}; take the file of fma_metadata.zip"
         raise ConfigError(msg) from error
 
 
-def read_tracks(metadata: Path, subset: str) -> list[Track]:
+def read_tracks(metadata: Place, subset: str) -> list[Track]:
     """Read the tracks of one of SUBSETS from tracks.csv, in the order of their numbers."""
     columns = [
         ("track_id",), ("set", "split"), ("set", "subset"), ("track", "genres"), ("track", "duration"),
         ("artist", "id"), ("album", "id"),
     ]  # fmt: skip
     wanted = SUBSETS[: SUBSETS.index(subset) + 1]
-    path = metadata / "tracks.csv"
     found = []
-    for number, split, member, genres, duration, artist, album in _rows(path, columns):
+    for number, split, member, genres, duration, artist, album in _rows(metadata, "tracks.csv", columns):
         if member not in wanted:
             continue
         try:
@@ -122,7 +124,7 @@ def read_tracks(metadata: Path, subset: str) -> list[Track]:
                 duration_s=float(duration or 0.0),
             )
         except (ValueError, KeyError, TypeError) as error:
-            msg = f"{path}: track {number!r}: {type(error).__name__} {error}; take the file of fma_metadata.zip"
+            msg = f"{metadata.name}/tracks.csv: track {number!r}: {type(error).__name__} {error}; take FMA's own file"
             raise ConfigError(msg) from error
         found.append(track)
     return sorted(found, key=lambda track: track.number)
@@ -136,20 +138,20 @@ def _group(number: str, *, artist: str, album: str) -> str:
     return f"track {number}"
 
 
-def read_tempi(metadata: Path) -> dict[int, float]:
+def read_tempi(metadata: Place) -> dict[int, float]:
     """Read the tempi in BPM that Echo Nest found for some tracks; none without echonest.csv."""
-    path = metadata / "echonest.csv"
-    if not path.exists():
+    if not metadata.exists("echonest.csv"):
         return {}
     columns = [("track_id",), ("echonest", "audio_features", "tempo")]
+    rows = _rows(metadata, "echonest.csv", columns)
     try:
-        return {int(number): float(tempo) for number, tempo in _rows(path, columns) if tempo and float(tempo) > 0}
+        return {int(number): float(tempo) for number, tempo in rows if tempo and float(tempo) > 0}
     except ValueError as error:
-        msg = f"{path}: {error}; take the file of fma_metadata.zip, or none"
+        msg = f"{metadata.name}/echonest.csv: {error}; take the file of fma_metadata.zip, or none"
         raise ConfigError(msg) from error
 
 
-def _rows(path: Path, columns: list[tuple[str, ...]]) -> Iterator[list[str]]:
+def _rows(metadata: Place, name: str, columns: list[tuple[str, ...]]) -> Iterator[list[str]]:
     """Yield the cells of ``columns`` a row.
 
     The deepest name says how many header rows there are. pandas, which wrote the files, puts the index's name into a
@@ -158,7 +160,7 @@ def _rows(path: Path, columns: list[tuple[str, ...]]) -> Iterator[list[str]]:
     depth = max(map(len, columns))
     csv.field_size_limit(_LONGEST_FIELD)
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with metadata.open(name) as raw, io.TextIOWrapper(raw, "utf-8", newline="") as file:
             table = csv.reader(file)
             header = [next(table) for _ in range(depth)]
             if depth > 1:
@@ -169,9 +171,9 @@ def _rows(path: Path, columns: list[tuple[str, ...]]) -> Iterator[list[str]]:
                 if row:
                     yield [row[place] for place in places]
     except OSError as error:
-        msg = f"can't read {path}: {error.strerror}; give the folder of fma_metadata.zip with --metadata"
+        msg = f"can't read {metadata.name}/{name}: {reason(error)}; give the folder of fma_metadata.zip with --metadata"
         raise ConfigError(msg) from error
     except (ValueError, IndexError, StopIteration, csv.Error) as error:
         wanted = ", ".join("/".join(column) for column in columns)
-        msg = f"{path} is not FMA's ({error or 'it ends early'}); it needs the columns {wanted}"
+        msg = f"{metadata.name}/{name} is not FMA's ({error or 'it ends early'}); it needs the columns {wanted}"
         raise ConfigError(msg) from error

@@ -6,11 +6,13 @@ DIR/fma/00000.u8 ... hold frames, 00000.json ... what is in them; DIR/NAME.npz i
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,14 +20,13 @@ import numpy as np
 from stream_analyzer.analysis.features import SPEC, StreamingLogMel
 from stream_analyzer.analysis.resample import Resampler, mix
 from stream_analyzer.errors import AudioError, ConfigError
+from stream_analyzer.library.places import Place, brought
 from stream_analyzer.sound.files import look_at, read_blocks
 from training.data.dataset import FrameSet, to_bytes
 from training.data.fma import GenreTree, Track, read_genres, read_tempi, read_tracks
-from training.data.shards import Shards, replacing, shard_path
+from training.data.shards import Shards, shard_name
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from stream_analyzer.types import U8
     from training.data.dataset import Strings
     from training.data.work import Crew
@@ -80,7 +81,7 @@ class Broken:
     kept_s: float
 
 
-def hear(path: Path, settings: Settings) -> tuple[U8, str]:
+def hear(path: str, settings: Settings) -> tuple[U8, str]:
     """Return an MP3 as stored frames [n, 128], and what is wrong with it ("" if nothing).
 
     Decoded second by second through the service's own mixer, resampler and features. Its every n-th frame is what
@@ -90,11 +91,12 @@ def hear(path: Path, settings: Settings) -> tuple[U8, str]:
     parts = [np.empty((0, SPEC.n_mels), np.uint8)]
     problem = ""
     try:
-        found = look_at(path)
-        resampler = Resampler(found.rate_hz, SPEC.sample_rate_hz)
-        first = max(0, int((found.length_s - settings.seconds) / 2)) if settings.whole else 0
-        for block in islice(read_blocks(path, block_s=1.0), first, first + settings.seconds):
-            parts.append(to_bytes(log_mel.push(resampler.push(mix(block.samples)))))  # noqa: PERF401 - kept on errors
+        with brought(path) as file:
+            found = look_at(file)
+            resampler = Resampler(found.rate_hz, SPEC.sample_rate_hz)
+            first = max(0, int((found.length_s - settings.seconds) / 2)) if settings.whole else 0
+            for block in islice(read_blocks(file, block_s=1.0), first, first + settings.seconds):
+                parts.append(to_bytes(log_mel.push(resampler.push(mix(block.samples)))))  # noqa: PERF401 - kept on errors
     except AudioError as error:
         problem = str(error).removeprefix(f"{path}: ").split(";")[0]
     return np.concatenate(parts), problem
@@ -112,13 +114,13 @@ def judge(levels: U8, problem: str, track: Track, settings: Settings) -> Broken 
     return None
 
 
-def write_shard(shard: tuple[int, tuple[Track, ...]], *, folder: Path, audio: Path, settings: Settings) -> None:
+def write_shard(shard: tuple[int, tuple[Track, ...]], *, folder: Place, audio: Place, settings: Settings) -> None:
     """Decode the tracks of a numbered shard one after another. Its list is written last: then the shard is complete."""
     number, tracks = shard
     numbers, lengths, broken = [], [], []
-    with replacing(shard_path(folder, number)) as draft, draft.open("wb") as file:
+    with folder.writing(shard_name(number)) as file:
         for track in tracks:
-            levels, problem = hear(audio / track.path, settings)
+            levels, problem = hear(f"{audio.name}/{track.path}", settings)
             complaint = judge(levels, problem, track, settings)
             if complaint:
                 broken.append(asdict(complaint))
@@ -126,26 +128,26 @@ def write_shard(shard: tuple[int, tuple[Track, ...]], *, folder: Path, audio: Pa
                 file.write(levels.tobytes())
                 numbers.append(track.number)
                 lengths.append(len(levels))
-    with replacing(_list_path(folder, number)) as draft:
-        draft.write_text(json.dumps({"numbers": numbers, "lengths": lengths, "broken": broken}))
+    found = {"numbers": numbers, "lengths": lengths, "broken": broken}
+    folder.write(_list_name(number), json.dumps(found).encode())
 
 
-def _list_path(folder: Path, number: int) -> Path:
-    return shard_path(folder, number).with_suffix(".json")
+def _list_name(number: int) -> str:
+    return f"{number:05d}.json"
 
 
-def is_complete(folder: Path, number: int, audio: Path) -> bool:
+def is_complete(folder: Place, number: int, audio: Place) -> bool:
     """Tell whether a shard was written to its end, and no MP3 that was missing then is there now."""
     try:
-        found = _read_list(folder, number)
-        size = shard_path(folder, number).stat().st_size
+        found = _read(folder, _list_name(number))
+        size = folder.fs.size(folder.inside(shard_name(number)))
     except (OSError, ValueError):
         return False
-    missing = [audio / row["path"] for row in found["broken"] if "No such file" in row["reason"]]
-    return bool(size == sum(found["lengths"]) * SPEC.n_mels) and not any(path.exists() for path in missing)
+    missing = [row["path"] for row in found["broken"] if "No such file" in row["reason"]]
+    return bool(size == sum(found["lengths"]) * SPEC.n_mels) and not any(map(audio.exists, missing))
 
 
-def decode(tracks: list[Track], audio: Path, folder: Path, settings: Settings, *, crew: Crew) -> int:
+def decode(tracks: list[Track], audio: Place, folder: Place, settings: Settings, *, crew: Crew) -> int:
     """Write the shards of ``tracks`` that are not complete yet; return how many shards there are."""
     _keep_settings(folder, tracks, settings)
     size = settings.shard_songs
@@ -154,32 +156,24 @@ def decode(tracks: list[Track], audio: Path, folder: Path, settings: Settings, *
     done = len(tracks) - sum(len(shards[number]) for number in todo)
     heard = [tuple(shards[number]) for number in todo]
     work = partial(write_shard, folder=folder, audio=audio, settings=settings)
-    try:
-        crew.work_through(
-            work, list(zip(todo, heard, strict=True)), unit="song", sizes=[len(one) for one in heard], done=done
-        )
-    except OSError as error:
-        msg = f"can't write to {folder}: {error.strerror}; mend that and run the command again to go on"
-        raise ConfigError(msg) from error
+    sizes = [len(one) for one in heard]
+    crew.work_through(work, list(zip(todo, heard, strict=True)), unit="song", sizes=sizes, done=done)
     return len(shards)
 
 
-def _keep_settings(folder: Path, tracks: list[Track], settings: Settings) -> None:
+def _keep_settings(folder: Place, tracks: list[Track], settings: Settings) -> None:
     """Refuse to go on with other settings than a folder was begun with."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "settings.json"
     state = {**asdict(settings), "songs": len(tracks), "feature": SPEC.digest}
-    if not path.exists():
-        with replacing(path) as draft:
-            draft.write_text(json.dumps(state))
-    elif json.loads(path.read_text()) != state:
-        msg = f"{folder} was begun with {path.read_text()}, now it would be {json.dumps(state)}; choose another --out"
+    if not folder.exists("settings.json"):
+        folder.write("settings.json", json.dumps(state).encode())
+    elif (begun := _read(folder, "settings.json")) != state:
+        msg = f"{folder.name} was begun with {begun}, now it would be {state}; choose another --out"
         raise ConfigError(msg)
 
 
 def index(
-    folder: Path,
-    shards: int,
+    folder: Place,
+    lists: list[dict[str, Any]],
     tracks: list[Track],
     labels: dict[int, str],
     *,
@@ -188,7 +182,6 @@ def index(
     rate: float,
 ) -> FrameSet:
     """Join the lists of all shards to a set of those clips that have ``labels``."""
-    lists = [_read_list(folder, number) for number in range(shards)]
     lengths = np.array([length for found in lists for length in found["lengths"]], np.int64)
     starts = np.cumsum(lengths) - lengths
     numbers = [number for found in lists for number in found["numbers"]]
@@ -196,7 +189,7 @@ def index(
     by_number = {track.number: track for track in tracks}
     kept = [by_number[numbers[row]] for row in rows]
     return FrameSet(
-        level=Shards(folder, np.array([sum(found["lengths"]) for found in lists], np.int64)),
+        level=Shards(Path(folder.root), np.array([sum(found["lengths"]) for found in lists], np.int64)),
         start=starts[rows],
         length=lengths[rows],
         frames_per_second=rate,
@@ -210,50 +203,61 @@ def index(
     )
 
 
-def _read_list(folder: Path, number: int) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(_list_path(folder, number).read_text())
+def _read(folder: Place, name: str) -> dict[str, Any]:
+    with folder.open(name) as file:
+        found: dict[str, Any] = json.load(file)
     return found
 
 
-def list_broken(folder: Path, shards: int) -> list[Broken]:
+def list_broken(folder: Place, lists: list[dict[str, Any]]) -> list[Broken]:
     """Write broken.csv from the lists of all shards; return its rows."""
-    rows = [Broken(**row) for number in range(shards) for row in _read_list(folder, number)["broken"]]
-    with replacing(folder / "broken.csv") as draft, draft.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, [field.name for field in fields(Broken)])
-        table.writeheader()
-        table.writerows(map(asdict, rows))
+    rows = [Broken(**row) for found in lists for row in found["broken"]]
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, [field.name for field in fields(Broken)])
+    table.writeheader()
+    table.writerows(map(asdict, rows))
+    folder.write("broken.csv", text.getvalue().encode())
     return rows
 
 
 def prepare(
-    audio: Path, metadata: Path, out: Path, *, settings: Settings, genres: str, name: str, crew: Crew, unlabelled: bool
+    audio: Place,
+    metadata: Place,
+    out: Place,
+    *,
+    settings: Settings,
+    genres: str,
+    name: str,
+    crew: Crew,
+    unlabelled: bool,
 ) -> str:
     """Prepare the archive in ``out``; return a summary of a few lines."""
     archive = Archive(read_genres(metadata), read_tempi(metadata))
     tracks = read_tracks(metadata, settings.subset)
-    if not any((audio / track.path).exists() for track in tracks):
+    if not any(audio.exists(track.path) for track in tracks):
         first = tracks[0].path if tracks else "000/000002.mp3"
-        msg = f"none of the {len(tracks)} MP3s of subset {settings.subset} is in {audio}, not even {first}; "
+        msg = f"none of the {len(tracks)} MP3s of subset {settings.subset} is in {audio.name}, not even {first}; "
         raise ConfigError(msg + "give the unpacked folder with --audio, and --subset if its name does not say it")
-    folder = out / "fma"
+    folder = Place(f"{out.name}/fma")
     shards = decode(tracks, audio, folder, settings, crew=crew)
+    lists = [_read(folder, _list_name(number)) for number in range(shards)]
     chosen = archive.genres.chosen(genres)
     labels = {track.number: archive.genres.label(track, chosen) for track in tracks}
     known = labels if unlabelled else {number: label for number, label in labels.items() if label}
     frames = index(
-        folder, shards, tracks, known, archive=archive, dataset=DATASETS[genres], rate=settings.frames_per_second
+        folder, lists, tracks, known, archive=archive, dataset=DATASETS[genres], rate=settings.frames_per_second
     )
-    frames.save(out / f"{name}.npz")
-    broken = list_broken(folder, shards)
+    frames.save(f"{out.name}/{name}.npz")
+    broken = list_broken(folder, lists)
     gone = sum(not row.kept_s for row in broken)
-    size_gb = sum(shard_path(folder, number).stat().st_size for number in range(shards)) / 1e9
+    size_gb = sum(sum(found["lengths"]) for found in lists) * SPEC.n_mels / 1e9
     splits, counts = (_counted(column) for column in (frames.split, frames.label))
     return (
         f"{name}: {len(frames)} clips of {len(tracks)} songs, {frames.total_s / 3600.0:.1f} h: {splits}\n"
         f"  {counts}\n"
         f"  {len(tracks) - gone - len(frames)} songs without exactly one of these genres left out\n"
-        f"  {gone} MP3s skipped, {len(broken) - gone} shorter than they should be: {folder / 'broken.csv'}\n"
-        f"  {size_gb:.3f} GB in {shards} shards, {settings.frames_per_second:g} frames a second: {folder}"
+        f"  {gone} MP3s skipped, {len(broken) - gone} shorter than they should be: {folder.name}/broken.csv\n"
+        f"  {size_gb:.3f} GB in {shards} shards, {settings.frames_per_second:g} frames a second: {folder.name}"
     )
 
 

@@ -1,8 +1,7 @@
-"""Stored frames too many for memory: one file of bytes a shard, mapped when a clip is asked for; and atomic writing."""
+"""Stored frames too many for memory: one file of bytes a shard, mapped when a clip is asked for."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from stream_analyzer.analysis.features import SPEC
 from stream_analyzer.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy.typing as npt
@@ -19,17 +17,9 @@ if TYPE_CHECKING:
     from stream_analyzer.types import U8
 
 
-def shard_path(folder: Path, number: int) -> Path:
-    """Return the file of one shard: bytes [frames, 128], nothing else."""
-    return folder / f"{number:05d}.u8"
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a path to write to; when the block ends well, the file takes the place of ``path`` in one step."""
-    draft = path.with_name(path.name + ".part")
-    yield draft
-    draft.replace(path)
+def shard_name(number: int) -> str:
+    """Return the name of the file of one shard: bytes [frames, 128], nothing else."""
+    return f"{number:05d}.u8"
 
 
 class Shards:
@@ -45,10 +35,11 @@ class Shards:
         number = int(np.searchsorted(self._ends, rows.start, side="right"))
         before = int(self._ends[number] - self.frames[number])
         offset, shape = (rows.start - before) * SPEC.n_mels, (rows.stop - rows.start, SPEC.n_mels)
+        path = self.folder / shard_name(number)
         try:
-            return np.memmap(shard_path(self.folder, number), np.uint8, "r", offset=offset, shape=shape)
+            return np.memmap(path, np.uint8, "r", offset=offset, shape=shape)
         except (OSError, ValueError) as error:
-            msg = f"can't read {shard_path(self.folder, number)} ({error}); run training.prepare fma again"
+            msg = f"can't read {path} ({error}); run training.prepare fma again"
             raise ConfigError(msg) from error
 
     def __array__(self, dtype: Any = None, *, copy: bool | None = None) -> U8:  # noqa: ANN401 - numpy's signature
@@ -56,5 +47,5 @@ class Shards:
         if copy is False:
             msg = "shards can't become one array without a copy"
             raise ValueError(msg)
-        files = [np.fromfile(shard_path(self.folder, number), np.uint8) for number in range(len(self.frames))]
+        files = [np.fromfile(self.folder / shard_name(number), np.uint8) for number in range(len(self.frames))]
         return np.concatenate(files).reshape(-1, SPEC.n_mels).astype(dtype or np.uint8, copy=False)

@@ -13,6 +13,7 @@ from stream_analyzer.analysis.key import profile
 from stream_analyzer.analysis.key.names import LABELS, MAJOR
 from stream_analyzer.analysis.pitches import PITCHES, StreamingPitches
 from stream_analyzer.errors import ConfigError
+from stream_analyzer.library.places import Place
 from training.data.listening import read_mono
 from training.data.sources import audio_rows
 
@@ -69,10 +70,9 @@ class PitchSet:
         """Length of all clips."""
         return sum(map(len, self.frames)) / PITCHES.frames_per_second
 
-    def save(self, path: Path) -> None:
-        """Write one file, whole or not at all."""
-        part = path.with_suffix(".part")
-        with part.open("wb") as file:
+    def save(self, path: str | Path) -> None:
+        """Write one file, here or elsewhere, whole or not at all."""
+        with Place(path).writing() as file:
             np.savez(
                 file,
                 level=np.concatenate(self.frames),
@@ -83,7 +83,6 @@ class PitchSet:
                 kind=self.kind,
                 feature=np.array(PITCHES.digest),
             )
-        part.rename(path)
 
     def salience(self, rows: Iterable[int]) -> list[F32]:
         """Return, by clip, how much each bin stands out in each frame, float32 [frames, bins]."""
