@@ -23,6 +23,8 @@ from stream_analyzer.sets.recorder import Recorder
 from stream_analyzer.sets.writing import Opening
 from stream_analyzer.sound.phone import PhoneSource
 from stream_analyzer.sound.queue import BlockQueue, SourceChanged, SourceLost, TitleChanged
+from stream_analyzer.system.memory import give_back
+from stream_analyzer.system.threads import in_daemon_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -44,9 +46,9 @@ logger = logging.getLogger(__name__)
 _REPEAT_AFTER_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Input:
-    """What is listened to: its name, its source, and the heads that judge it and nothing else.
+    """What is listened to: its name, its source, and the heads that judge it and nothing else, until others do.
 
     ``channel`` is the one that is heard, from 1, None the mix; ``mqtt`` and ``osc`` get the newest of each kind,
     ``clocks`` the beats.
@@ -76,7 +78,7 @@ class Listening:
         self._encoder = Encoder(session, demo=info.kind == "demo", input_name=of.name if len(names) > 1 else "")
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         self._greet = partial(greeting, started_at=started_at, name=of.name, names=names)
-        self.heads, self._info = of.heads, info
+        self._info = info
         self.hello = self._greet(info, of.heads)
         self.hub = Hub(self._encoder.encode(self.hello))
         self._queue, self.fanout = BlockQueue(), Fanout(self._encoder)
@@ -87,6 +89,11 @@ class Listening:
             self._queue, self.hub, self._encoder, self.recorder, counters, broker=broker, refusal=refusal
         )
         self.watch = Watch(of.name, self._queue, counters, self._publisher, broker=broker, types=self.hello.types)
+
+    @property
+    def heads(self) -> Sequence[Head]:
+        """Who judges, from the next step on."""
+        return self._input.heads
 
     @property
     def sinks(self) -> list[MqttSink | OscSink | MidiSink | LinkSink]:
@@ -133,8 +140,8 @@ class Listening:
             self._queue.close()
 
     def switch(self, heads: Sequence[Head]) -> None:
-        """Let other heads judge from the next step on."""
-        self.heads = heads
+        """Let other heads judge from the next step on; nothing keeps those before."""
+        self._input.heads = heads
 
     async def _analyse(self, analyzer: Analyzer, worker: Executor) -> None:
         heads = self.heads
@@ -151,6 +158,7 @@ class Listening:
                 heads = self.heads
                 analyzer.switch(heads)
                 self._say_hello()
+                await in_daemon_thread(give_back)
             await self._take(item, analyzer, worker)
         self._publisher.publish(analyzer.end())
         self._publisher.end()

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from stream_analyzer.errors import ModelError
+from stream_analyzer.system.memory import give_back
 from stream_analyzer.system.threads import in_daemon_thread
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Reloading:
             found = await in_daemon_thread(self._load, name="load models")
         finally:
             self._under_way = False
+            await in_daemon_thread(give_back)  # of models that were refused, or read and thrown away
         for one in self._all:
             _hold_kinds(one.heads, found[one.name])
         told = [f"{model.name} {model.version}" for model in _manifests(next(iter(found.values())))]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import shutil
 import signal
+import weakref
 from dataclasses import replace
 from http import HTTPStatus
 from itertools import count
@@ -94,6 +96,19 @@ async def test_no_step_is_lost_or_doubled_and_hello_comes_again() -> None:
         hellos = [message["session"] for message in client.messages if message["type"] == "hello"]
         assert len(hellos) == 3
         assert len(set(hellos)) == 1
+
+
+async def test_the_models_before_are_let_go() -> None:
+    reloading = Reloading(lambda: {"main": fakes_of_version(2)})
+    inputs = [Input("main", Metronome(), make_fakes())]
+    before = [weakref.ref(head) for head in inputs[0].heads]
+    async with running_all(inputs, reloading=reloading) as address, Client.at(address) as client:
+        at = await client.until(lambda message: message["type"] == "tempo")
+        await reloading.reload()
+        at = await client.until(lambda message: message["type"] == "hello", start=at)
+        await client.until(lambda message: message["type"] == "tempo", start=at)
+        gc.collect()
+        assert [head() for head in before] == [None] * len(before)
 
 
 async def test_a_folder_that_is_no_good_is_refused_and_the_old_one_goes_on(models: Path) -> None:

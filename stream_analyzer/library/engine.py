@@ -14,6 +14,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+import dask
 from dask.system import CPU_COUNT
 from distributed import Client, LocalCluster, WorkerPlugin, as_completed
 from distributed.comm.core import CommClosedError
@@ -32,6 +33,7 @@ _PATIENCE_S = 5
 _AHEAD = 2  # tasks a thread of a worker
 _LEAST = 8
 _ANY = "127.0.0.1:0"
+_NO_PROFILES = {"distributed.worker.profile.enabled": False}  # they grow by .2 MB a second, and nobody looks at them
 _QUIET = logging.CRITICAL  # who comes and goes is no news, and errors come back with the tasks
 
 
@@ -58,6 +60,7 @@ def crew(*, scheduler: str = "", workers: int = 0) -> Iterator[Client]:
         return
     count = workers or CPU_COUNT
     with (
+        dask.config.set(_NO_PROFILES),
         LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=_ANY, silence_logs=_QUIET) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
