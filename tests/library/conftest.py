@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import soundfile
-from distributed import LocalCluster
 
+from tests.support.cluster import in_process
 from tests.support.pulse import RATE_HZ, drum_loop
 
 if TYPE_CHECKING:
@@ -34,5 +34,5 @@ def songs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def scheduler() -> Iterator[str]:
     """Return the address of a scheduler with one worker of two threads, in this process."""
-    with LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address="127.0.0.1:0") as cluster:
-        yield cluster.scheduler_address
+    with in_process() as address:
+        yield address

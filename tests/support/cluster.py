@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import dask
+from distributed import LocalCluster
 
 from tests.support.real_process import ROOT, environment
 
@@ -38,6 +39,13 @@ class Cluster:
         """End a worker at once."""
         self.workers[number].send_signal(signal.SIGKILL)
         self.workers[number].wait()
+
+
+@contextmanager
+def in_process() -> Iterator[str]:
+    """Yield the address of a scheduler with one worker of two threads, in this process."""
+    with LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address="127.0.0.1:0") as threads:
+        yield threads.scheduler_address
 
 
 @contextmanager

@@ -1,26 +1,24 @@
-"""Render songs whose beats and bars are known exactly: ``python -m training.beat.songs --data DIR --out DIR``.
+"""Songs whose beats and bars are known exactly: what ``training.prepare music --known beats`` writes.
 
-Shards of log-mel bytes, 50 frames a second, as `BeatClips` reads them. Seeded; shards that exist are skipped.
+A shard holds log-mel bytes, 50 frames a second, as `BeatClips` reads them.
 """
 
 from __future__ import annotations
 
-import argparse
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stream_analyzer.analysis.features import SPEC, StreamingLogMel
-from stream_analyzer.library_command import add_crew_arguments
 from training.beat.clips import Clip, write_clips
 from training.data.dataset import to_bytes
-from training.data.work import Crew
 from training.music.synth import CLIP_S, Recording, Renderer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from stream_analyzer.types import F64
+    from training.music.shards import Shard
 
 CLIPS_PER_SHARD = 24
 CLEAN = 0.6  # share without effects: training adds its own to the frames
@@ -46,28 +44,7 @@ def make(renderer: Renderer, rng: np.random.Generator) -> Clip:
     return Clip(recording.song.kind, level, time_s, place)
 
 
-def write_shard(shard: int, *, out: Path, data: Path, seed: int) -> None:
-    """Render one shard and write it whole or not at all."""
-    target = out / f"shard_{shard:05d}.npz"
-    if not target.exists():
-        renderer = Renderer(data, group="beat")
-        write_clips(target, [make(renderer, np.random.default_rng([seed, shard, i])) for i in range(CLIPS_PER_SHARD)])
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Render shards in parallel."""
-    parser = argparse.ArgumentParser(prog="python -m training.beat.songs", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with midi/*.zip")
-    parser.add_argument("--out", type=Path, default=Path("runs/beat/songs"), help="where the shards go")
-    parser.add_argument("--hours", type=float, default=3.0, help="of sound")
-    parser.add_argument("--seed", type=int, default=1)
-    add_crew_arguments(parser)
-    options = parser.parse_args(arguments)
-    options.out.mkdir(parents=True, exist_ok=True)
-    shards = int(np.ceil(options.hours * 3600.0 / CLIP_S / CLIPS_PER_SHARD))
-    write = partial(write_shard, out=options.out, data=options.data, seed=options.seed)
-    Crew.of(options).work_through(write, range(shards), unit="shard")
-
-
-if __name__ == "__main__":
-    main()
+def write_shard(shard: Shard, *, data: Path) -> None:
+    """Render the songs of a shard and write them whole or not at all."""
+    renderer = Renderer(data, group="beat")
+    write_clips(shard.target.name, [make(renderer, rng) for rng in shard.rngs()])

@@ -120,7 +120,7 @@ def make_lesson(config: dict[str, Any], *, songs: Path, recordings: Path) -> Bea
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m training.beat.train", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--songs", type=Path, default=Path("runs/beat/songs"), help="of training.beat.songs")
+    parser.add_argument("--songs", type=Path, default=Path("runs/beat/songs"), help="of `prepare music --known beats`")
     parser.add_argument(
         "--recordings", type=Path, default=Path("runs/beat/recordings"), help="training.beat.recordings"
     )

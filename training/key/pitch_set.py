@@ -1,4 +1,4 @@
-"""Clips of known key as pitch frames in bytes: what `training.prepare keys` and `training.key.songs` leave."""
+"""Clips of known key as pitch frames in bytes: what `training.prepare keys` and `training.prepare music` leave."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def pack(frames: Sequence[F32], key: Sequence[int], split: Sequence[str], name: 
 def load(paths: Sequence[Path]) -> PitchSet:
     """Read files as one set; raise `ConfigError` if there are none or they can't be read."""
     if not paths:
-        msg = "no pitch frames; run: python -m training.prepare keys, and python -m training.key.songs"
+        msg = "no pitch frames; run: python -m training.prepare keys, and python -m training.prepare music"
         raise ConfigError(msg)
     frames: list[U8] = []
     columns: dict[str, list[npt.NDArray[np.generic]]] = {name: [] for name in ("key", "split", "name", "kind")}

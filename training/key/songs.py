@@ -1,24 +1,19 @@
-"""Render songs of exactly known key, keep their pitch frames: ``python -m training.key.songs --data DIR --out DIR``.
+"""Songs of exactly known key, rendered and kept as pitch frames: what ``training.prepare music --known key`` writes.
 
 Three kinds: MMA accompaniments of progressions in a key, POP909 in any key by its annotation, with other instruments
-and drums laid on, and drumming alone, which has no key. Rooms, microphones and codecs spoil most of them. Output:
-shards of pitch frames as bytes. Seeded; shards that exist are skipped, so it can be resumed.
+and drums laid on, and drumming alone, which has no key. Rooms, microphones and codecs spoil most of them. A shard
+holds pitch frames as bytes.
 """
 
 from __future__ import annotations
 
-import argparse
 import zipfile
 from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stream_analyzer.analysis.pitches import PITCHES, StreamingPitches
-from stream_analyzer.library_command import add_crew_arguments
-from training.data.work import Crew
 from training.key.pitch_set import NO_KEY, TONICS, pack
 from training.music import effects, mma_styles, patterns
 from training.music.midi import DRUM_CHANNEL, Note, Score, read_midi, write_midi
@@ -27,8 +22,10 @@ from training.music.synth import ROOTS, render, run_mma
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from stream_analyzer.types import F32
+    from training.music.shards import Shard
 
 CLIP_S = 30.0
 CLIPS_PER_SHARD = 32
@@ -172,39 +169,12 @@ def spoil(sound: F32, rng: np.random.Generator) -> F32:
     return effects.random_chain(sound, rng) if rng.random() < 0.6 else sound
 
 
-def write_shard(sized: tuple[int, int], *, out: Path, data: Path, split: str, seed: int) -> None:
-    """Render one shard, by its number and how many clips it has, and write it whole or not at all."""
-    shard, clips = sized
-    target = out / f"shard_{shard:05d}.npz"
-    if target.exists():
-        return
+def write_shard(shard: Shard, *, data: Path, split: str) -> None:
+    """Render the songs of a shard and write them whole or not at all."""
     composer, songs, frames = Composer(data, split=split), [], []
-    for index in range(clips):
-        rng = np.random.default_rng([seed, shard, index])
+    for rng in shard.rngs():
         songs.append(composer.song(rng))
         frames.append(StreamingPitches().push(spoil(songs[-1].sound, rng)))
     keys, kinds = [song.key for song in songs], np.array([song.kind for song in songs])
-    names = [f"{shard}.{index}" for index in range(clips)]
-    replace(pack(frames, keys, [split] * clips, names, "generated"), kind=kinds).save(target)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Render shards in parallel."""
-    parser = argparse.ArgumentParser(prog="python -m training.key.songs", description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with midi/pop909.zip")
-    parser.add_argument("--out", type=Path, default=Path("runs/key/songs"), help="where the shards go")
-    parser.add_argument("--hours", type=float, default=6.0, help="audio to render, in hours")
-    parser.add_argument("--split", choices=("train", "valid"), default="train", help="which songs of POP909")
-    parser.add_argument("--seed", type=int, default=1)
-    add_crew_arguments(parser)
-    options = parser.parse_args(arguments)
-    options.out.mkdir(parents=True, exist_ok=True)
-    clips = int(np.ceil(options.hours * 3600.0 / CLIP_S))
-    sizes = [min(CLIPS_PER_SHARD, clips - first) for first in range(0, clips, CLIPS_PER_SHARD)]
-    write = partial(write_shard, out=options.out, data=options.data, split=options.split, seed=options.seed)
-    Crew.of(options).work_through(write, list(enumerate(sizes)), unit="shard")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+    names = [f"{shard.number}.{index}" for index in range(shard.songs)]
+    replace(pack(frames, keys, [split] * shard.songs, names, "generated"), kind=kinds).save(shard.target.name)

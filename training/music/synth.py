@@ -1,19 +1,17 @@
-"""Render songs of exactly known tempo, keep their log-mel: ``python -m training.music.synth --data DIR --out DIR``.
+"""Songs of exactly known tempo, rendered and kept as log-mel: what ``training.prepare music --known tempo`` writes.
 
 Kinds: MMA accompaniments, scores of `patterns` and of `metres`, Groove MIDI drumming (train split), POP909 with drums
-laid on. Output: shards of log-mel bytes, 25 frames a second. Seeded; shards that exist are skipped: it can be resumed.
+laid on. A shard holds log-mel bytes, 25 frames a second.
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 import io
 import subprocess
 import tempfile
 import zipfile
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,15 +19,14 @@ import numpy as np
 import soundfile
 
 from stream_analyzer.analysis.features import SPEC, StreamingLogMel
-from stream_analyzer.library_command import add_crew_arguments
 from training.data.dataset import to_bytes
-from training.data.work import Crew
 from training.music import effects, metres, mma_styles, patterns
 from training.music.midi import DRUM_CHANNEL, Note, Score, read_midi, write_midi
 from training.music.styles import GAME_STYLES, STYLES, pick_style
 
 if TYPE_CHECKING:
     from stream_analyzer.types import F32, U8
+    from training.music.shards import Shard
 
 CLIP_S = 30.0
 EVERY = 2  # stored: every second frame of the 50 a second
@@ -247,20 +244,16 @@ def render(midi: bytes, rng: np.random.Generator) -> F32:
     return np.asarray(sound.mean(axis=1), np.float32)
 
 
-def write_shard(shard: int, *, out: Path, data: Path, group: str, seed: int) -> None:
-    """Render one shard and write it whole or not at all."""
-    target = out / f"shard_{shard:05d}.npz"
-    if target.exists():
-        return
+def write_shard(shard: Shard, *, data: Path, group: str) -> None:
+    """Render the songs of a shard and write them whole or not at all."""
     renderer = Renderer(data, group=group)
-    clips = [renderer.clip(np.random.default_rng([seed, shard, index])) for index in range(CLIPS_PER_SHARD)]
+    clips = [renderer.clip(rng) for rng in shard.rngs()]
     frames = int(CLIP_S * SPEC.frames_per_second / EVERY)
     levels = np.zeros((len(clips), frames, SPEC.n_mels), np.uint8)
     length = np.array([min(frames, len(clip.level)) for clip in clips])
     for row, clip in zip(levels, clips, strict=True):
         row[: len(clip.level)] = clip.level[:frames]
-    part = target.with_suffix(".part")
-    with part.open("wb") as file:
+    with shard.target.writing() as file:
         np.savez(
             file,
             level=levels,
@@ -270,25 +263,3 @@ def write_shard(shard: int, *, out: Path, data: Path, group: str, seed: int) -> 
             clean=np.array([clip.clean for clip in clips]),
             feature=np.array(SPEC.digest),
         )
-    part.rename(target)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Render shards in parallel."""
-    parser = argparse.ArgumentParser(prog="python -m training.music.synth", description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with midi/*.zip")
-    parser.add_argument("--out", type=Path, default=Path("runs/tempo/synth"), help="where the shards go")
-    parser.add_argument("--group", choices=sorted(SHARES), default="all", help="game music or bare pulses alone")
-    parser.add_argument("--hours", type=float, default=10.0, help="audio to render, in hours")
-    parser.add_argument("--seed", type=int, default=1)
-    add_crew_arguments(parser)
-    options = parser.parse_args(arguments)
-    options.out.mkdir(parents=True, exist_ok=True)
-    shards = int(np.ceil(options.hours * 3600.0 / CLIP_S / CLIPS_PER_SHARD))
-    write = partial(write_shard, out=options.out, data=options.data, group=options.group, seed=options.seed)
-    Crew.of(options).work_through(write, range(shards), unit="shard")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

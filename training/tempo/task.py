@@ -185,10 +185,10 @@ def _clips(frames: FrameSet, rows: np.ndarray[Any, np.dtype[np.int64]], *, frame
 
 
 def load_synth(folder: Path) -> Clips:
-    """Load every shard that `training.music.synth` has finished."""
+    """Load every shard that `training.prepare music` has finished."""
     paths = sorted(folder.glob("shard_*.npz"))
     if not paths:
-        msg = f"no generated songs in {folder}; run: python -m training.music.synth --out {folder}"
+        msg = f"no generated songs in {folder}; run: python -m training.prepare music --known tempo --out {folder}"
         raise ConfigError(msg)
     levels, lengths, bpm = [], [], []
     for path in paths:
