@@ -1,4 +1,4 @@
-"""Libraries that lie elsewhere: a real SFTP server, from which sound is read and to which the tables go."""
+"""Libraries that lie elsewhere: real servers of SFTP and S3, from which sound is read and to which the tables go."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import fsspec.config
 import pytest
 
 from stream_analyzer.errors import AudioError, ConfigError
+from stream_analyzer.library.hearing import Heard
 from stream_analyzer.library.places import Place, brought, find, near
+from stream_analyzer.library.table import Table
 from tests.support.one_command import plain_command
+from tests.support.s3 import bucket
 from tests.support.sftp import PASSWORD, USER, sftp
 
 if TYPE_CHECKING:
@@ -42,6 +45,27 @@ def test_sound_and_tables_may_lie_on_a_server(
         monkeypatch.setitem(fsspec.config.conf, "sftp", {"password": "a wrong one"})
         command.fails("analyze", place, "--out", str(tmp_path / "none"), code=2, says=("can't be reached", "Auth"))
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["failures.csv", "files", "parts"]
+
+
+def test_a_bucket_is_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with bucket(monkeypatch) as name:
+        place, path = Place(f"{name}/music"), f"{name}/music/more/1.ogg"
+        place.write("more/1.ogg", b"no sound")
+        assert [(one.path, one.size) for one in find([f"{name}/music"])] == [(path, 8)]
+        assert find([path])[0].modified is not None
+        with brought(path) as file:
+            assert file.read_bytes() == b"no sound"
+        assert (place.exists("more/1.ogg"), place.exists("more/2.ogg")) == (True, False)
+        with pytest.raises(AudioError, match="No such file"), brought(f"{name}/music/more/2.ogg"):
+            pass
+
+        table = Table(f"{name}/out", analyzed_by="test")
+        table.add(Heard({"path": path, "size": 8}, [{"path": path, "part": 1}]))
+        table.flush()
+        assert len(Table(f"{name}/out", analyzed_by="test")) == 1
+        copy = near(f"{name}/out")
+    assert sorted(path.name for path in copy.rglob("*")) == ["000001.parquet"] * 2 + ["files", "parts"]
 
 
 def test_a_file_that_can_not_be_brought_now_is_not_called_broken(
