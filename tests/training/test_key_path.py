@@ -88,7 +88,7 @@ def test_frames_of_another_definition_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", feature=np.array("0123456789abcdef"))
     with pytest.raises(ConfigError, match="made for feature definition 0123456789abcdef"):
         pitch_set.load([tmp_path / "other.npz"])
-    with pytest.raises(ConfigError, match=r"training\.key\.songs"):
+    with pytest.raises(ConfigError, match=r"training\.prepare music"):
         pitch_set.load([])
 
 
