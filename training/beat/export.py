@@ -78,7 +78,7 @@ def to_int8(model: keras.Model, clips: Sequence[Clip]) -> bytes:
     concrete = run.get_concrete_function(
         *(tf.TensorSpec(one.shape, tf.float32, name=name) for name, one in zip(names, model.inputs, strict=True))
     )
-    return int8.convert(tf.lite.TFLiteConverter.from_concrete_functions([concrete], model), representative)
+    return int8.convert(int8.converter_of(concrete, model), representative)
 
 
 def golden_windows() -> F32:

@@ -12,7 +12,7 @@ from tensorflow_model_optimization.python.core.quantization.keras.default_8bit i
     default_8bit_quantize_configs as default_configs,
 )
 
-from training.nets import blocks
+from training.nets import blocks, int8
 
 if TYPE_CHECKING:
     from stream_analyzer.types import F32
@@ -93,11 +93,10 @@ def _is_moving_range(name: str) -> bool:
 
 def to_int8(model: keras.Model) -> bytes:
     """Convert a quantization-aware ``model`` to TFLite with int8 input and output."""
-    # By its function alone: `from_keras_model` saves a function of each layer first, which takes most of the time.
     shape = [1, *model.inputs[0].shape[1:]]
     whole = tf.function(lambda windows: model(windows, training=False))
     concrete = whole.get_concrete_function(tf.TensorSpec(shape, tf.float32))
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], model)
+    converter = int8.converter_of(concrete, model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.int8
