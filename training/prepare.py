@@ -113,10 +113,10 @@ def _prepare_music(arguments: argparse.Namespace) -> str:
     write, size = MUSIC[arguments.known]
     own = {"tempo": {"group": arguments.group}, "key": {"split": arguments.split}}.get(arguments.known, {})
     songs = ceil(arguments.hours * 3600.0 / synth.CLIP_S)
-    shards = shards_of(arguments.out, songs=songs, size=size, seed=arguments.seed)
+    shards = shards_of(Place(arguments.out).name, songs=songs, size=size, seed=arguments.seed)
     todo = [shard for shard in shards if not shard.target.exists()]
     sizes = [shard.songs for shard in todo]
-    work = partial(write, data=arguments.data, **own)
+    work = partial(write, data=arguments.data.absolute(), **own)
     Crew.of(arguments).work_through(work, todo, unit="song", sizes=sizes, done=songs - sum(sizes))
     return f"music of known {arguments.known}: {songs} songs in {len(shards)} shards: {arguments.out}"
 
