@@ -109,9 +109,11 @@ class Place:
                 yield _found(self.name + one["name"][len(self.root) :], one)
 
 
-def reason(error: OSError) -> str:
+def reason(error: Exception) -> str:
     """Return what went wrong, without the name: each filesystem says it in its own way."""
-    return os.strerror(ENOENT) if isinstance(error, FileNotFoundError) else error.strerror or str(error)
+    if isinstance(error, FileNotFoundError):
+        return os.strerror(ENOENT)
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def find(names: Iterable[str]) -> list[Found]:
@@ -144,7 +146,7 @@ def brought(path: str) -> Iterator[Path]:
         try:
             with place.fs.open(place.root, "rb") as source, copy.open("wb") as target:
                 shutil.copyfileobj(source, target)
-        except OSError as error:
+        except Exception as error:  # each filesystem has errors of its own
             msg = f"{path}: {reason(error)}; check the name and the connection"
             at_fault = isinstance(error, (FileNotFoundError, PermissionError))
             raise (AudioError if at_fault else ConfigError)(msg) from error

@@ -73,7 +73,7 @@ def test_a_file_that_can_not_be_brought_now_is_not_called_broken(
 ) -> None:
     def fail(*_arguments: object, **_more: object) -> None:
         msg = "the line is cut"
-        raise OSError(msg)
+        raise EOFError(msg)
 
     path = f"file://{tmp_path}/song.ogg"
     with pytest.raises(AudioError, match="No such file"), brought(path):
