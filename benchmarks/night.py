@@ -49,9 +49,7 @@ if TYPE_CHECKING:
 RIGHT_AGAIN_S = 10.0
 STARTS_WITHIN_S = 15.0  # the capture is searched each few seconds, and a start takes one
 CALM_S = (14.0, 30.0)
-WARM_S = (
-    120.0  # before this, memory is still being taken; other models lie beside the old for a moment, and take their own
-)
+WARM_S = 120.0  # before this, memory is still being taken
 GROWS_BY, GROWS_WITHIN = 0.02, 300  # samples, one a second of calm; less says nothing of a night
 
 

@@ -33,7 +33,7 @@ class Fault:
     lasts_s: tuple[float, float]
     hurts: frozenset[str]
     strike: Any  # Callable[[Scene], AsyncContextManager[None]]
-    takes_memory: bool = False  # of a process or of models that begin anew
+    takes_memory: bool = False  # of a process that begins anew
 
 
 @asynccontextmanager
@@ -213,7 +213,7 @@ FAULTS = (
     Fault("cable dead", (5.0, 30.0), _FAR, _cable_dead),
     Fault("disk full", (5.0, 20.0), _NOTHING, _disk_full),
     *([Fault("clock stepped", (5.0, 20.0), _NOTHING, _clock_stepped)] if CC else []),
-    Fault("models swapped", (5.0, 10.0), _NOTHING, _models_swapped, takes_memory=True),
+    Fault("models swapped", (5.0, 10.0), _NOTHING, _models_swapped),
     Fault("models broken", (5.0, 10.0), _NOTHING, _models_broken),
     Fault("hostile guests", (5.0, 15.0), _NOTHING, _hostile_guests),
     Fault("slow guest", (10.0, 30.0), _NOTHING, _slow_guest),
