@@ -176,6 +176,7 @@ def _run(_options: argparse.Namespace, settings: Settings) -> int:
     from stream_analyzer.reloading import Reloading  # noqa: PLC0415
     from stream_analyzer.settings import login  # noqa: PLC0415
     from stream_analyzer.settings.supervised import supervisor  # noqa: PLC0415
+    from stream_analyzer.system.memory import map_large_pieces  # noqa: PLC0415
     from stream_analyzer.system.threads import DaemonThreads  # noqa: PLC0415
 
     def announce(url: str) -> None:
@@ -200,6 +201,7 @@ def _run(_options: argparse.Namespace, settings: Settings) -> int:
             supervisor=supervisor(),
         )
 
+    map_large_pieces()
     serving = login.serving(settings)
     log = set_log(settings, note=_note)
     # On a terminal, with no other program that listens, a person can mend what is missing; else nobody may be there.

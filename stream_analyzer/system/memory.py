@@ -1,15 +1,24 @@
-"""Give memory back that was let go: glibc keeps what lies between pieces that are still in use."""
+"""Keep memory from growing over a night: glibc holds on to what lies between pieces that are still in use.
+
+Other models, read while the old ones are still there, would leave a third of the service's memory with it unused.
+"""
 
 from __future__ import annotations
 
 import ctypes
 from contextlib import suppress
 
+_LARGE_BYTES = 1 << 20  # a model's arena is larger, what a step computes with is smaller
+_M_MMAP_THRESHOLD = -3  # malloc.h of glibc; what is set no longer grows with what is freed
+
+
+def map_large_pieces() -> None:
+    """Let large pieces of memory be mapped each by itself, so that they are gone once freed; glibc alone."""
+    with suppress(AttributeError, OSError, TypeError):  # another C library; Windows has no name for its own
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+
 
 def give_back() -> None:
-    """Let the system have the pages of freed memory; where the C library can't, nothing happens.
-
-    After models were read again, a third of the service's memory would stay with it unused (`malloc_trim` of glibc).
-    """
-    with suppress(AttributeError, OSError, TypeError):  # another C library; Windows has no name for its own
+    """Let the system have the pages of freed memory, wherever they lie; glibc alone."""
+    with suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
