@@ -46,6 +46,7 @@ MUSIC: dict[str, tuple[Callable[..., None], int]] = {
     "beats": (beat_songs.write_shard, beat_songs.CLIPS_PER_SHARD),
     "key": (key_songs.write_shard, key_songs.CLIPS_PER_SHARD),
 }
+OWN = {"tempo": "group", "key": "split"}  # what can be chosen of them alone
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("fma needs --audio (unpacked fma_small.zip ... fma_full.zip) and --metadata (fma_metadata.zip)")
     if "music" in options.sets and not (options.known and options.out):
         parser.error(f"music needs --known ({', '.join(MUSIC)}) and --out, a folder for these songs alone")
+    for known, own in OWN.items():
+        if getattr(options, own) and options.known != known:
+            parser.error(f"--{own} {getattr(options, own)}: is for songs of --known {known} alone")
     options.out = options.out or "runs/data"
     try:
         for name in options.sets:
@@ -97,8 +101,8 @@ def _parser() -> argparse.ArgumentParser:
     music.add_argument("--known", choices=MUSIC, help="what is known of them exactly")
     music.add_argument("--hours", type=float, default=3.0, help="of songs (%(default)s)")
     music.add_argument("--seed", type=int, default=1, help="other songs by another one")
-    music.add_argument("--group", choices=sorted(synth.SHARES), default="all", help="of songs whose tempo is known")
-    music.add_argument("--split", choices=("train", "valid"), default="train", help="of POP909, for songs of known key")
+    music.add_argument("--group", choices=sorted(synth.SHARES), help="of songs of known tempo (all)")
+    music.add_argument("--split", choices=("train", "valid"), help="of POP909, for songs of known key (train)")
     add_crew_arguments(parser.add_argument_group("fma and music", "who works"))
     return parser
 
@@ -111,12 +115,13 @@ def _prepare(name: str, arguments: argparse.Namespace) -> str:
 
 def _prepare_music(arguments: argparse.Namespace) -> str:
     write, size = MUSIC[arguments.known]
-    own = {"tempo": {"group": arguments.group}, "key": {"split": arguments.split}}.get(arguments.known, {})
+    own = OWN.get(arguments.known)
+    chosen = {own: getattr(arguments, own)} if own and getattr(arguments, own) else {}
     songs = ceil(arguments.hours * 3600.0 / synth.CLIP_S)
     shards = shards_of(Place(arguments.out).name, songs=songs, size=size, seed=arguments.seed)
     todo = [shard for shard in shards if not shard.target.exists()]
     sizes = [shard.songs for shard in todo]
-    work = partial(write, data=arguments.data.absolute(), **own)
+    work = partial(write, data=arguments.data.absolute(), **chosen)
     Crew.of(arguments).work_through(work, todo, unit="song", sizes=sizes, done=songs - sum(sizes))
     return f"music of known {arguments.known}: {songs} songs in {len(shards)} shards: {arguments.out}"
 

@@ -53,8 +53,17 @@ def test_songs_are_rendered_by_the_shard_and_what_is_there_is_left(
     np.testing.assert_array_equal(load_synth(out).level, whole.level)
 
 
-@pytest.mark.parametrize("flags", [["music", "--known", "key"], ["music", "--out", "x"], ["musik"]])
-def test_what_is_missing_is_said(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("music --known key", "music needs"),
+        ("music --out x", "music needs"),
+        ("musik", "no set named musik"),
+        ("music --out x --known key --group beat", "--group beat: is for songs of --known tempo"),
+        ("fma --audio x --metadata x --split valid", "--split valid: is for songs of --known key"),
+    ],
+)
+def test_what_is_wrong_is_said(flags: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        prepare.main(flags)
-    assert "music" in capsys.readouterr().err
+        prepare.main(flags.split())
+    assert said in capsys.readouterr().err

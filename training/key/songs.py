@@ -169,7 +169,7 @@ def spoil(sound: F32, rng: np.random.Generator) -> F32:
     return effects.random_chain(sound, rng) if rng.random() < 0.6 else sound
 
 
-def write_shard(shard: Shard, *, data: Path, split: str) -> None:
+def write_shard(shard: Shard, *, data: Path, split: str = "train") -> None:
     """Render the songs of a shard and write them whole or not at all."""
     composer, songs, frames = Composer(data, split=split), [], []
     for rng in shard.rngs():

@@ -244,7 +244,7 @@ def render(midi: bytes, rng: np.random.Generator) -> F32:
     return np.asarray(sound.mean(axis=1), np.float32)
 
 
-def write_shard(shard: Shard, *, data: Path, group: str) -> None:
+def write_shard(shard: Shard, *, data: Path, group: str = "all") -> None:
     """Render the songs of a shard and write them whole or not at all."""
     renderer = Renderer(data, group=group)
     clips = [renderer.clip(rng) for rng in shard.rngs()]
