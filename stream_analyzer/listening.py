@@ -23,8 +23,6 @@ from stream_analyzer.sets.recorder import Recorder
 from stream_analyzer.sets.writing import Opening
 from stream_analyzer.sound.phone import PhoneSource
 from stream_analyzer.sound.queue import BlockQueue, SourceChanged, SourceLost, TitleChanged
-from stream_analyzer.system.memory import give_back
-from stream_analyzer.system.threads import in_daemon_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -158,7 +156,6 @@ class Listening:
                 heads = self.heads
                 analyzer.switch(heads)
                 self._say_hello()
-                await in_daemon_thread(give_back)
             await self._take(item, analyzer, worker)
         self._publisher.publish(analyzer.end())
         self._publisher.end()

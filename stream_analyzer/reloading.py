@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from stream_analyzer.errors import ModelError
 from stream_analyzer.system.memory import give_back
-from stream_analyzer.system.threads import in_daemon_thread
+from stream_analyzer.system.threads import DaemonThreads, in_daemon_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from stream_analyzer.serving.monitor import Monitor
 
 logger = logging.getLogger(__name__)
+
+_TIDIES_AFTER_S = 5.0  # by then nobody holds the models before, nor an error that holds those that were refused
 
 
 class Reloading:
@@ -60,7 +62,7 @@ class Reloading:
             found = await in_daemon_thread(self._load, name="load models")
         finally:
             self._under_way = False
-            await in_daemon_thread(give_back)  # of models that were refused, or read and thrown away
+            asyncio.get_running_loop().call_later(_TIDIES_AFTER_S, _tidy)
         for one in self._all:
             _hold_kinds(one.heads, found[one.name])
         told = [f"{model.name} {model.version}" for model in _manifests(next(iter(found.values())))]
@@ -89,6 +91,10 @@ def _hold_kinds(before: Sequence[Head], after: Sequence[Head]) -> None:
         change = ", ".join([*(f"{name} is missing" for name in were - are), *(f"{name} is new" for name in are - were)])
         msg = f"the models folder leads to other kinds of messages than at the start ({change}); start again for that"
         raise ModelError(msg)
+
+
+def _tidy() -> None:
+    DaemonThreads(thread_name_prefix="give memory back").submit(give_back)
 
 
 def _manifests(heads: Sequence[Head]) -> list[ModelManifest]:
