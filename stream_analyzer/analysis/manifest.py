@@ -32,7 +32,8 @@ class ModelInput:
     ``every`` and ``stride`` count frames of the stream (50 a second), the others frames of the window. A window that is
     still filling (from ``min_frames`` on) holds the log floor in its older part. Live it never holds more than the
     newest ``live_frames`` (all, where that is 0): what lets go of the past sooner follows a change sooner. ``values``
-    says what the model sees of the log-mel frames: them, or what the head of its task makes of them.
+    says what the model sees of the log-mel frames: them, or what the head of its task makes of them, of pitch frames
+    ``columns`` values as seen from each tonic.
     """
 
     frames: int
@@ -42,6 +43,7 @@ class ModelInput:
     live_frames: int = 0
     dtype: str = "int8"
     values: str = "log-mel"
+    columns: int = 0
 
     @property
     def heard(self) -> int:
@@ -72,9 +74,9 @@ class ModelManifest:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns of what the model sees: the window, or of pitch frames their profile from each tonic."""
+        """Rows and columns of what the model sees: the window, or of pitch frames what each tonic sees of them."""
         if isinstance(self.feature, PitchSpec):
-            return SEMITONES, self.feature.semitones
+            return SEMITONES, self.input.columns
         return self.input.frames, self.feature.n_mels
 
     @property

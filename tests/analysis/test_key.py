@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from stream_analyzer.analysis.analyzer import Analyzer
 from stream_analyzer.analysis.key import profile
+from stream_analyzer.analysis.key.chords import Heard
 from stream_analyzer.analysis.key.head import KeyHead
 from stream_analyzer.analysis.key.names import LABELS, camelot
 from stream_analyzer.analysis.key.profile import Profile
@@ -87,7 +89,7 @@ def test_the_tuning_is_heard_and_read_along(cents: float) -> None:
     assert heard.cents == pytest.approx(cents, abs=8.0)
     in_tune = Profile(60)
     in_tune.push(StreamingPitches().push(cadence(2, seconds=6.0)))
-    assert np.corrcoef(heard.turned().ravel(), in_tune.turned().ravel())[0, 1] > 0.9
+    assert np.corrcoef(heard.steps(5).ravel(), in_tune.steps(5).ravel())[0, 1] > 0.9
 
 
 def test_every_key_looks_alike_from_its_tonic() -> None:
@@ -95,7 +97,7 @@ def test_every_key_looks_alike_from_its_tonic() -> None:
     for tonic in (0, 2, 5):
         heard = Profile(60)
         heard.push(StreamingPitches().push(cadence(tonic, seconds=6.0)))
-        views.append(heard.turned()[tonic].reshape(-1, 12).mean(axis=0))
+        views.append(profile.turned(heard.steps(5).mean(axis=0))[tonic].reshape(-1, 12).mean(axis=0))
     for view in views:
         assert set(np.argsort(-view)[:7]) == {0, 2, 4, 5, 7, 9, 11}, "the seven notes of its scale"
 
@@ -116,8 +118,57 @@ def test_a_profile_forgets_all_but_the_newest() -> None:
     heard.push(second[-20:])
     fresh.push(second[-20:])
     heard.forget(but=20)
-    assert np.corrcoef(heard.turned().ravel(), fresh.turned().ravel())[0, 1] > 0.95
-    assert heard.turned() == pytest.approx(heard.turned(20), abs=1e-6)
+    assert heard.steps(5).shape == (4, 72)
+    assert np.corrcoef(heard.steps(5).ravel(), fresh.steps(5).ravel())[0, 1] > 0.95
+
+
+def test_steps_are_means_up_to_the_newest_frame() -> None:
+    frames = np.arange(7.0, dtype=np.float32)[:, None]
+    assert profile.by_step(frames, 3).tolist() == [[2.0], [5.0]]
+    assert profile.by_step(frames[:2], 3).tolist() == [[0.5]]
+
+
+def steps_of(*triads: tuple[int, ...]) -> F32:
+    """Return a step for each triad, in three octaves, its first note in the bass too."""
+    steps = np.zeros((len(triads), PITCHES.semitones), np.float32)
+    for step, notes in zip(steps, triads, strict=True):
+        for note in notes:
+            places = (note - PITCHES.lowest_note) % 12 + 12 * np.arange(2, 5)
+            step[places] = 1.0
+        step[(notes[0] - PITCHES.lowest_note) % 12] = 1.0
+    return steps
+
+
+def test_chords_are_told_by_their_place_above_each_tonic() -> None:
+    home, fifth, sad = Heard.of(steps_of((0, 4, 7)) + 0.1).seen()[[0, 5, 9]]
+    first = PITCHES.semitones
+    assert int(np.argmax(home[first : first + 24])) == 0, "seen from C, the major chord of the tonic"
+    assert int(np.argmax(fifth[first : first + 24])) == 7, "from F, that on its fifth"
+    assert int(np.argmax(sad[first : first + 24])) == 3, "from A, that on its minor third"
+    assert int(np.argmax(sad[first + 24 : first + 36])) == 3, "and so is the bass"
+
+
+def test_the_newest_steps_are_seen_as_if_alone() -> None:
+    steps = np.random.default_rng(5).uniform(0.0, 2.0, (9, PITCHES.semitones)).astype(np.float32)
+    assert Heard.of(steps).newest(4).seen() == pytest.approx(Heard.of(steps[-4:]).seen(), abs=1e-5)
+
+
+def test_the_order_of_chords_is_seen() -> None:
+    g, c, f = (7, 11, 14), (0, 4, 7), (5, 9, 12)
+    onward, back = (Heard.of(np.tile(steps_of(*some), (4, 1))).seen()[0] for some in ((g, c, f), (f, c, g)))
+    alike = PITCHES.semitones + 36
+    assert onward[:alike] == pytest.approx(back[:alike], abs=1e-5)
+    into, out = onward[alike : alike + 48].reshape(12, 2, 2), back[alike : alike + 48].reshape(12, 2, 2)
+    assert into[7, 0, 0] > 8.0 * out[7, 0, 0], "G leads to C the one way only"
+
+
+def test_what_is_seen_is_the_same_in_every_key() -> None:
+    rng = np.random.default_rng(3)
+    octaves = rng.uniform(0.0, 2.0, (8, 6, 12)).astype(np.float32)
+    low = profile.octaves(octaves.reshape(8, -1))
+    assert np.array_equal(low[:, :, 0], octaves[:, :, 3]), "octaves begin with C, frames with A"
+    here, above = (Heard.of(np.roll(octaves, by, axis=-1).reshape(8, -1)).seen() for by in (0, 2))
+    assert np.roll(above, -2, axis=0) == pytest.approx(here, abs=1e-4)
 
 
 def test_camelot_codes_go_round_by_fifths() -> None:
@@ -220,6 +271,12 @@ def test_a_second_that_may_be_drums_needs_tones_that_stand_out() -> None:
     for contrast, state in ((0.3, "unclear"), (0.4, "clear")):
         found = KeyTracker(manifest()).update(doubtful, Recent(doubtful, contrast), cents=0.0, time_s=1.0)
         assert found.state == state
+
+
+def test_a_model_of_other_columns_is_refused() -> None:
+    other = replace(manifest(), input=replace(manifest().input, columns=72))
+    with pytest.raises(ManifestError, match="sees 72 columns, this program makes 204"):
+        KeyHead(SimpleNamespace(manifest=other, outputs=25))
 
 
 def test_a_model_of_other_keys_is_refused() -> None:

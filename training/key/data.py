@@ -1,4 +1,4 @@
-"""Training windows for the key: stretches of clips, averaged as the service averages them, as seen from each tonic."""
+"""Training windows for the key: stretches of clips, as the service sees them from each tonic, with drums in some."""
 
 from __future__ import annotations
 
@@ -8,50 +8,76 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stream_analyzer.analysis.key import profile
+from stream_analyzer.analysis.key.chords import Heard
+from training.key.pitch_set import NO_KEY
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from stream_analyzer.types import F32, F64
+    from stream_analyzer.types import F32
     from training.key.pitch_set import PitchSet
+
+STRIDE = 5  # frames of a step
+HELD = 0.5  # a window in whose middle drums play alone has at least so much else
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """How windows are cut.
+
+    A share ``whole`` are whole clips, the others at least ``least_frames``; a share ``none`` are of clips without a
+    key, and in a share ``drums`` of the others drums play alone for a while.
+    """
+
+    whole: float
+    least_frames: int
+    none: float
+    drums: float
 
 
 @dataclass(frozen=True, slots=True)
 class Clips:
-    """Clips of known key: running sums of salience [frames + 1, bins], tuning in cents, and keys (24 for none)."""
+    """Clips of known key: semitones of their frames [frames, semitones], and keys (24 for none)."""
 
-    sums: tuple[F64, ...]
-    cents: tuple[float, ...]
+    frames: tuple[F32, ...]
     key: npt.NDArray[np.int64]
 
     @classmethod
     def of(cls, pitches: PitchSet, rows: npt.NDArray[np.int64]) -> Clips:
-        """Take ``rows`` of a set."""
+        """Take ``rows`` of a set, each in tune with itself."""
         salient = pitches.salience(rows)
-        sums = tuple(np.cumsum(np.pad(one, ((1, 0), (0, 0))), axis=0, dtype=np.float64) for one in salient)
-        cents = tuple(profile.cents_of(profile.tuning_of(one)) for one in salient)
-        return cls(sums, cents, pitches.key[rows])
+        cents = (profile.cents_of(profile.tuning_of(one)) for one in salient)
+        frames = (profile.semitones(one, cents=at) for one, at in zip(salient, cents, strict=True))
+        return cls(tuple(frames), pitches.key[rows])
 
-    def window(self, clip: int, first: int, last: int) -> F32:
-        """Return the semitones of frames ``first`` to ``last`` (excluded) of a clip."""
-        mean = (self.sums[clip][last] - self.sums[clip][first]) / (last - first)
-        return profile.semitones(mean.astype(np.float32), cents=self.cents[clip])
+    def only(self, *, keyed: bool) -> Clips:
+        """Return the clips with a key, or those without."""
+        rows = np.flatnonzero((self.key < NO_KEY) == keyed)
+        return Clips(tuple(self.frames[row] for row in rows), self.key[rows])
 
-    def cut(
-        self, rng: np.random.Generator, count: int, *, least: int, whole: float
-    ) -> tuple[F32, npt.NDArray[np.int64]]:
-        """Return random windows as the network sees them, and their keys: a share of whole clips, else stretches."""
-        chosen = rng.integers(0, len(self.sums), count)
-        windows: list[F32] = []
-        for clip in chosen:
-            frames = len(self.sums[clip]) - 1
-            length = frames if rng.random() < whole else int(rng.integers(min(least, frames), frames + 1))
-            first = int(rng.integers(0, frames - length + 1))
-            windows.append(self.window(int(clip), first, first + length))
-        return profile.turned(np.array(windows, np.float32)), self.key[chosen]
+    def stretch(self, rng: np.random.Generator, *, least: int, whole: float) -> tuple[F32, int]:
+        """Return the frames of a clip, or a stretch of it, and its key."""
+        clip = int(rng.integers(len(self.frames)))
+        frames = self.frames[clip]
+        count = len(frames) if rng.random() < whole else int(rng.integers(min(least, len(frames)), len(frames) + 1))
+        first = int(rng.integers(0, len(frames) - count + 1))
+        return frames[first : first + count], int(self.key[clip])
 
-    def whole(self) -> F32:
-        """Return every clip as the network sees it at its end, [clips, 12, semitones]."""
-        return profile.turned(
-            np.array([self.window(i, 0, len(one) - 1) for i, one in enumerate(self.sums)], np.float32)
-        )
+    def whole(self, *, newest: int = 0) -> F32:
+        """Return every clip, or its ``newest`` frames, as the network sees it, [clips, 12, columns]."""
+        return np.array([view(frames[-newest:]) for frames in self.frames], np.float32)
+
+
+def view(frames: F32) -> F32:
+    """Return frames [n, semitones] as the network sees them."""
+    return Heard.of(profile.by_step(frames, STRIDE)).seen()
+
+
+def drummed(frames: F32, drums: F32, rng: np.random.Generator) -> F32:
+    """Return frames in whose course drums alone play for a while."""
+    most = min(len(drums), int(len(frames) * HELD))
+    if most < STRIDE:
+        return frames
+    count = int(rng.integers(STRIDE, most + 1))
+    first = int(rng.integers(0, len(frames) - count + 1))
+    return np.concatenate([frames[:first], drums[:count], frames[first + count :]])

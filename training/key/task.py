@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from stream_analyzer.analysis.key.chords import COLUMNS, Heard
 from stream_analyzer.analysis.key.output import KeyOutput
 from stream_analyzer.analysis.key.profile import Profile
 from stream_analyzer.analysis.manifest import ModelInput
 from stream_analyzer.analysis.pitches import PITCHES, StreamingPitches
 from training.key import net, pitch_set
-from training.key.data import Clips
+from training.key.data import STRIDE, Clips, Mix, drummed, view
 from training.key.pitch_set import NO_KEY
 from training.key.score import scores
 from training.task import Batch, Predict
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from stream_analyzer.types import F32
 
-WINDOW, STRIDE, MIN_FRAMES = 150, 5, 8  # frames of a fifth of a second
+WINDOW, MIN_FRAMES = 150, 8  # frames of a fifth of a second
 CLEAR = 0.4  # from this probability on a key is shown as clear; its calibration makes it mean that
 
 
@@ -32,13 +33,17 @@ class KeyTask:
 
     def __init__(self, config: dict[str, Any], prepared: Path) -> None:
         """Load the prepared clips and the generated songs that are there."""
-        self._net, self._mix = config["net"], config["mix"]
-        self.input = ModelInput(frames=WINDOW, every=1, stride=STRIDE, min_frames=MIN_FRAMES, values="profile")
+        self._net, self._mix = config["net"], Mix(**config["mix"])
+        self.input = ModelInput(
+            frames=WINDOW, every=1, stride=STRIDE, min_frames=MIN_FRAMES, values="profile", columns=COLUMNS
+        )
         self.output = KeyOutput()
         self.time_constant_s = float(config["time_constant_s"])
         real = pitch_set.load([prepared / "keys.npz"])
         songs = [pitch_set.load(sorted(Path(folder).rglob("shard_*.npz"))) for folder in config["sets"]]
-        self._train = [_clips(real, "train"), *(_clips(one, "train") for one in songs)]
+        train = [_clips(real, "train"), *(_clips(one, "train") for one in songs)]
+        self._train = [one.only(keyed=True) for one in train]
+        self._none = [clips for one in train if len((clips := one.only(keyed=False)).frames)]
         shares = list(config["sets"].values())
         self._shares = np.array([1.0 - sum(shares), *shares])
         self._valid = {"gtzan": _clips(real, "valid")}
@@ -52,15 +57,21 @@ class KeyTask:
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
         """Draw one batch."""
-        counts = rng.multinomial(size, self._shares)
-        least, whole = self._mix["least_frames"], self._mix["whole"]
-        parts = [
-            clips.cut(rng, int(count), least=least, whole=whole)
-            for clips, count in zip(self._train, counts, strict=True)
-            if count
-        ]
-        windows = np.concatenate([part[0] for part in parts])
-        return Batch(windows, {"key": np.concatenate([part[1] for part in parts])})
+        windows, keys = zip(*(self._window(rng) for _ in range(size)), strict=True)
+        return Batch(np.array(windows, np.float32), {"key": np.array(keys)})
+
+    def _window(self, rng: np.random.Generator) -> tuple[F32, int]:
+        """Return a window as the network sees it, and its key."""
+        mix = self._mix
+        if self._none and rng.random() < mix.none:
+            clips = self._none[int(rng.integers(len(self._none)))]
+        else:
+            clips = self._train[int(rng.choice(len(self._train), p=self._shares))]
+        frames, key = clips.stretch(rng, least=mix.least_frames, whole=mix.whole)
+        if self._none and key < NO_KEY and rng.random() < mix.drums:
+            drums, _ = self._none[0].stretch(rng, least=mix.least_frames, whole=mix.whole)
+            frames = drummed(frames, drums, rng)
+        return view(frames), key
 
     def loss(self, targets: dict[str, tf.Tensor], logits: tf.Tensor) -> tf.Tensor:
         """Cross entropy of the key."""
@@ -119,7 +130,7 @@ class KeyTask:
                 sound += now * sum(np.sin(2.0 * np.pi * hz * n * seconds) / n**2 for n in range(1, 6))
         heard = Profile(WINDOW)
         heard.push(StreamingPitches().push((0.1 * sound).astype(np.float32)))
-        return heard.turned()
+        return Heard.of(heard.steps(STRIDE)).seen()
 
     def licences(self) -> list[str]:
         """Name the data trained on."""

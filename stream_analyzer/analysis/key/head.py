@@ -1,15 +1,17 @@
-"""The key head: sound -> pitch frames -> profile -> model -> tracker -> `Key`. Pure."""
+"""The key head: sound -> pitch frames -> profile -> chords -> model -> tracker -> `Key`. Pure."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from stream_analyzer.analysis.key.chords import COLUMNS, Heard
 from stream_analyzer.analysis.key.output import KeyOutput
 from stream_analyzer.analysis.key.profile import Profile
 from stream_analyzer.analysis.key.tracker import KeyTracker, Recent
 from stream_analyzer.analysis.model import hold_outputs
 from stream_analyzer.analysis.pitches import StreamingPitches
 from stream_analyzer.analysis.windowed import ModelHead
+from stream_analyzer.errors import ManifestError
 from stream_analyzer.types import Key
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from stream_analyzer.analysis.model import Model
 
 
-RECENT_FRAMES = 40  # 8 s: what contradicts the whole window when the key has changed
+RECENT_STEPS = 10  # of a second: what contradicts the whole window when the key has changed
 
 
 class KeyHead(ModelHead):
@@ -30,10 +32,15 @@ class KeyHead(ModelHead):
     def __init__(self, model: Model) -> None:
         """Judge by ``model``."""
         super().__init__(model)
-        hold_outputs(model, KeyOutput.of(model.manifest).size)
+        manifest = model.manifest
+        hold_outputs(model, KeyOutput.of(manifest).size)
+        columns = manifest.input.columns
+        if columns != COLUMNS:
+            msg = f"model {manifest.name} sees {columns} columns, this program makes {COLUMNS}; export it again"
+            raise ManifestError(msg)
         self._pitches = StreamingPitches()
-        self._profile = Profile(model.manifest.input.heard)
-        self._tracker = KeyTracker(model.manifest)
+        self._profile = Profile(manifest.input.heard)
+        self._tracker = KeyTracker(manifest)
 
     @property
     def ready(self) -> bool:
@@ -57,10 +64,13 @@ class KeyHead(ModelHead):
             held = self._tracker.hold(time_s=step.time_s)
             return [held] if held else []
         profile = self._profile
-        recent = Recent(self.model.run(profile.turned(RECENT_FRAMES)), profile.contrast(RECENT_FRAMES))
+        heard = Heard.of(profile.steps(stride))
+        newest = heard.newest(RECENT_STEPS)
+        recent = Recent(self.model.run(newest.seen()), newest.contrast)
         if self._tracker.turned_away(recent):
-            profile.forget(but=RECENT_FRAMES)
-        logits = self.model.run(profile.turned())
+            profile.forget(but=RECENT_STEPS * stride)
+            heard = newest
+        logits = self.model.run(heard.seen())
         return [self._tracker.update(logits, recent, cents=profile.cents, time_s=step.time_s)]
 
     def reset(self) -> None:

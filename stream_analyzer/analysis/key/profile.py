@@ -1,7 +1,7 @@
-"""Pitch frames -> how much each semitone stands out, over the last seconds, in tune: what the key is judged by. Pure.
+"""Pitch frames -> how much each semitone stands out, step by step, over the last seconds, in tune. Pure.
 
 Power that is spread over neighbouring pitches, as of drums and noise, stands out nowhere, and level and equalizer have
-no say. What is left is averaged over time, read at the pitch that the music is tuned to, and turned to each tonic.
+no say. What is left is averaged over steps and read at the pitch that the music is tuned to; `chords` goes on.
 """
 
 from __future__ import annotations
@@ -54,12 +54,28 @@ def cents_of(tuning: complex) -> float:
 
 
 def semitones(mean: F32, *, cents: float) -> F32:
-    """Read a mean salience [bins] at each semitone, as tuned: float32 [semitones]."""
+    """Read mean saliences [..., bins] at each semitone, as tuned: float32 [..., semitones]."""
     places = np.arange(PITCHES.semitones) * PITCHES.per_semitone + PITCHES.per_semitone // 2
-    at = places + cents / _CENTS * PITCHES.per_semitone
-    bins = np.arange(PITCHES.bins)
-    near = (np.interp(at + side, bins, mean) for side in (-0.5, 0.5))
-    return np.asarray(0.6 * np.interp(at, bins, mean) + 0.2 * sum(near), np.float32)
+    found = np.zeros((*mean.shape[:-1], PITCHES.semitones), np.float32)
+    for side, weight in ((-0.5, 0.2), (0.0, 0.6), (0.5, 0.2)):
+        at = np.clip(places + side + cents / _CENTS * PITCHES.per_semitone, 0, PITCHES.bins - 1)
+        below = np.minimum(at.astype(np.int64), PITCHES.bins - 2)
+        part = (at - below).astype(np.float32)
+        found += np.float32(weight) * (mean[..., below] * (1.0 - part) + mean[..., below + 1] * part)
+    return found
+
+
+def by_step(frames: F32, stride: int) -> F32:
+    """Return the means of each ``stride`` frames [n, ...], up to the newest; of fewer frames than that their mean."""
+    if len(frames) < stride:
+        return np.asarray(frames.mean(axis=0, keepdims=True), np.float32)
+    steps = len(frames) // stride
+    return np.asarray(frames[-steps * stride :].reshape(steps, stride, -1).mean(axis=1), np.float32)
+
+
+def octaves(steps: F32) -> F32:
+    """Return semitones [..., semitones] as octaves that begin with C: float32 [..., octaves, 12]."""
+    return np.roll(steps.reshape(*steps.shape[:-1], -1, SEMITONES), -_PLACE_OF_C, axis=-1)
 
 
 def turned(profile: F32) -> F32:
@@ -104,15 +120,8 @@ class Profile:
         """The tuning."""
         return cents_of(self._tuning)
 
-    def turned(self, newest: int = 0) -> F32:
-        """Return what a model sees: the mean of the frames that count, or the ``newest``, in tune, from each tonic."""
-        return turned(self._mean(newest))
-
-    def contrast(self, newest: int) -> float:
-        """Return how far the semitones of the ``newest`` frames stand apart, in nepers; of noise they hardly do."""
-        return float(self._mean(newest).std())
-
-    def _mean(self, newest: int) -> F32:
-        count = max(1, min(self._counts, newest or self._frames))
+    def steps(self, stride: int) -> F32:
+        """Return the semitones [n, semitones] of the frames that count, in tune, by ``stride``."""
+        count = max(1, self._counts)
         places = np.arange(self.heard - count, self.heard) % self._frames
-        return semitones(self._ring[places].mean(axis=0), cents=self.cents)
+        return semitones(by_step(self._ring[places], stride), cents=self.cents)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 SWITCH_MARGIN = 0.05
 # The last seconds must name another key so surely, and the shown one no more surely, so many times on end.
-SURE, RULED_OUT, TIMES = 0.5, 0.05, 3
-# Of 93 clips of music one second in 2000 has a probability of no clear key from `NOTHING` on, of drums two in three.
+SURE, RULED_OUT, TIMES = 0.5, 0.05, 2
+# Of 93 clips of music 3 seconds in 100 have a probability of no clear key from `NOTHING` on, of drums 9 in 10.
 NOTHING, DOUBTFUL = 0.1, 0.02
 # How far semitones must stand apart: less than `LEAST` is noise; a doubtful second needs `RICH`, another key `PLAIN`.
 LEAST, PLAIN, RICH = 0.14, 0.3, 0.36
