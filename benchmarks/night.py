@@ -143,12 +143,14 @@ class Night:
 
     def report(self) -> dict[str, Any]:
         """Sum the night up; what grew is broken."""
-        growth, files = [], []
+        growth, files, by_tenth = [], [], []
         for start in dict.fromkeys(row[0] for row in self.memory):
             one = [row for row in self.memory if row[0] == start]
             tenth = max(1, len(one) // 10)
             first, last = (statistics.median(row[1] for row in part) for part in (one[:tenth], one[-tenth:]))
             growth.append(last / first - 1.0)
+            parts = [one[at : at + tenth] for at in range(0, len(one), tenth)]
+            by_tenth.append([round(statistics.median(row[1] for row in part) / 1e6, 1) for part in parts])
             files.append((statistics.mode(r[2] for r in one[:tenth]), statistics.mode(r[2] for r in one[-tenth:])))
             if growth[-1] > GROWS_BY and len(one) >= GROWS_WITHIN:
                 self.broken.say(f"memory of the process of {len(one)} s grew by {growth[-1]:.1%}")
@@ -174,6 +176,7 @@ class Night:
             "programs": {program.name: program.lines for program in self.programs},
             "page_looks": self.screen.looks if self.screen else 0,
             "memory_growth": [round(value, 4) for value in growth],
+            "memory_mb": by_tenth,
             "memory_samples": [
                 sum(row[0] == start for row in self.memory) for start in dict.fromkeys(r[0] for r in self.memory)
             ],
