@@ -36,14 +36,13 @@ def test_freed_memory_is_given_back() -> None:
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library has no mallopt")
-@pytest.mark.parametrize(("first", "kept"), [("map_large_pieces", "False"), ("int", "True")])
-def test_large_pieces_are_gone_once_freed(first: str, kept: str) -> None:
+def test_large_pieces_are_gone_once_freed() -> None:
     """One that was freed teaches glibc to take the next from its heap, where a small piece behind it keeps it."""
     code = f"""
 import ctypes
 import psutil
 from stream_analyzer.system.memory import map_large_pieces
-{first}()
+map_large_pieces()
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_size_t], [ctypes.c_void_p]
 libc.free(libc.malloc({LARGE_BYTES}))
@@ -52,7 +51,7 @@ ctypes.memset(piece, 1, {LARGE_BYTES})
 behind = [libc.malloc(1000) for _ in range(1000)]
 before = psutil.Process().memory_info().rss
 libc.free(piece)
-print(before - psutil.Process().memory_info().rss < {LARGE_BYTES} // 2)
+print(before - psutil.Process().memory_info().rss)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == kept
+    assert int(done.stdout) > LARGE_BYTES // 2

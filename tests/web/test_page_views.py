@@ -78,7 +78,8 @@ def second_of_first_tempo(page: Page) -> int:
 def test_the_set_survives_a_reload(page: Page, complaints: list[str]) -> None:
     with serve("--input", "demo", "--speed", "10") as service:
         page.goto(f"http://{service.address}/")
-        heard_until_s = until(page, f"() => /[0-9]/.test({BPM}) && {SET_END_S} > 20 && {SET_END_S}")
+        shown_s = until(page, f"() => /[0-9]/.test({BPM}) && {SET_END_S} > 20 && {SET_END_S}")
+        heard_until_s = until(page, f"() => {SET_END_S} > {shown_s} + 20 && {SET_END_S}")  # it comes after the number
         page.reload()
         page.get_by_role("button", name="All").click()
         until(page, f"() => {SET_END_S} > {heard_until_s}")
