@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import shutil
 import signal
 import tempfile
@@ -22,6 +21,7 @@ import soundfile
 from benchmarks.sets import FOLDER, compose
 from stream_analyzer.client.following import Gap, Lost
 from stream_analyzer.client.subscriber import subscribe
+from tests.support.other_models import rename
 from tests.support.real_process import ROOT, Service, serve
 
 PIECE_H = 0.5  # rendered once, heard in turn
@@ -65,28 +65,16 @@ async def hear(service: Service, models: Path, *, hours: float) -> list[Row]:
         time_s = getattr(received.event, "time_s", 0.0)
         if time_s >= EVERY_S * (len(rows) + 1):
             memory = process.memory_info()
-            rows.append(
-                Row(
-                    time_s / 3600.0,
-                    (memory.rss - memory.shared) / 1e6,
-                    memory.rss / 1e6,
-                    process.num_fds(),
-                    got,
-                    missed,
-                )
-            )
+            own, resident, files = memory.rss - memory.shared, memory.rss, process.num_fds()
+            rows.append(Row(time_s / 3600.0, own / 1e6, resident / 1e6, files, got, missed))
             print("| " + " | ".join(f"{value:.4g}" for value in astuple(rows[-1])) + " |", flush=True)
         if time_s >= 3600.0 * (swapped + 0.5):
             swapped += 1
-            _other_version(models / "genre" / "manifest.json", f"9.{swapped}")
+            rename(models, f"9.{swapped}")
             service.process.send_signal(signal.SIGHUP)
         if time_s >= 3600.0 * hours - EVERY_S / 2:
             break
     return rows
-
-
-def _other_version(manifest: Path, version: str) -> None:
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"version": version}))
 
 
 def main(arguments: list[str] | None = None) -> None:

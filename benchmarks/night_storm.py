@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import socket
 import sys
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from benchmarks.night_scene import CC, RATES_HZ
+from tests.support.other_models import rename
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -178,10 +178,7 @@ async def _clock_stepped(scene: Scene) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _models_swapped(scene: Scene) -> AsyncIterator[None]:
     """Give the service another version of the tempo's model: the same network by another name."""
-    manifest = scene.models / "tempo" / "manifest.json"
-    told = json.loads(manifest.read_text())
-    told["version"] = f"{told['version'].split('-')[0]}-{int(time.monotonic())}"
-    manifest.write_text(json.dumps(told))
+    rename(scene.models, f"9.{int(time.monotonic())}", task="tempo")
     scene.running.process.send_signal(signal.SIGHUP)
     yield
 

@@ -28,6 +28,7 @@ from stream_analyzer.settings.config import load_settings
 from stream_analyzer.system.resources import resource_folder
 from stream_analyzer.types import AudioBlock, Level, Loudness, Spectrum
 from tests.support.fakes import SONG_RATE_HZ, drum_loop, make_fakes
+from tests.support.other_models import rename
 from tests.support.real_process import Client, serve
 from tests.support.running import Metronome, running_all
 
@@ -43,12 +44,6 @@ def models(tmp_path: Path) -> Path:
     folder = tmp_path / "models"
     shutil.copytree(resource_folder("models"), folder)
     return folder
-
-
-def rename(models: Path, version: str) -> None:
-    """Write another version of the genre model over this one, as an update does."""
-    path = models / "genre" / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"version": version}))
 
 
 def fakes_of_version(number: int) -> list[Head]:

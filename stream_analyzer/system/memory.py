@@ -14,11 +14,14 @@ _M_MMAP_THRESHOLD = -3  # malloc.h of glibc; what is set no longer grows with wh
 
 def map_large_pieces() -> None:
     """Let large pieces of memory be mapped each by itself, so that they are gone once freed; glibc alone."""
-    with suppress(AttributeError, OSError, TypeError):  # another C library; Windows has no name for its own
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
+    _ask("mallopt", _M_MMAP_THRESHOLD, _LARGE_BYTES)
 
 
 def give_back() -> None:
     """Let the system have the pages of freed memory, wherever they lie; glibc alone."""
-    with suppress(AttributeError, OSError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    _ask("malloc_trim", 0)
+
+
+def _ask(function: str, *values: int) -> None:
+    with suppress(AttributeError, OSError, TypeError):  # another C library; Windows has no name for its own
+        getattr(ctypes.CDLL(None), function)(*values)
