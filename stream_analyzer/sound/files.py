@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _BLOCK_S = 0.1
 _PLAYLIST = b"#EXTM3U"
-_RATES_HZ = (4_000, 768_000)
 _SHORTEST_S = 0.1
 _MISSING_S = 0.5  # encoders and decoders round to whole frames
 
@@ -79,13 +78,12 @@ def look_at(path: Path) -> Recording:
                 empty = found.is_empty
         except AudioError as error:
             recording, empty = _look_again(path, file, str(error)), False
-    problem = ""
     if empty:
         problem = "holds no samples; is the file complete?"
     elif 0.0 < recording.length_s < _SHORTEST_S:
         problem = f"lasts {recording.length_s:.4f} s, too short to hear anything in; give a longer file"
-    elif not _RATES_HZ[0] <= recording.rate_hz <= _RATES_HZ[1]:
-        problem = f"sample rate {recording.rate_hz} Hz is outside {_RATES_HZ[0]}..{_RATES_HZ[1]} Hz; resample it"
+    else:
+        problem = media.odd_rate(recording.rate_hz)
     if problem:
         msg = f"{path}: {problem}"
         raise AudioError(msg)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given
@@ -79,3 +80,19 @@ async def test_a_container_is_refused_where_nothing_can_decode_it(monkeypatch: p
 async def test_what_only_begins_like_a_container_is_refused() -> None:
     with pytest.raises(AudioError, match="which begins as FLAC does"):
         await delivered(b"fLaC" + np.random.default_rng(1).bytes(50_000))
+
+
+@pytest.mark.parametrize("rate_hz", [3, 805_306_368])
+async def test_a_rate_at_which_nobody_samples_is_refused(rate_hz: int) -> None:
+    data = bytearray(encoded(SONG, RATE_HZ, "wav", "pcm_s16le"))
+    data[24:28] = rate_hz.to_bytes(4, "little")
+    with pytest.raises(AudioError, match=rf"begins as WAV does: sample rate {rate_hz} Hz is outside 4000..768000 Hz"):
+        await delivered(bytes(data))
+
+
+async def test_a_stream_may_not_change_to_such_a_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = av.AudioFrame.from_ndarray(np.zeros((1, 4096), np.float32), format="flt", layout="mono")
+    frame.sample_rate = 1
+    monkeypatch.setattr("stream_analyzer.sound.media.pyav.PyAvMedia._frames", lambda _: iter([frame]))
+    with pytest.raises(AudioError, match="sample rate 1 Hz is outside"):
+        await delivered(encoded(SONG, RATE_HZ, "flac", "flac"))

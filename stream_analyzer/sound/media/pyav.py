@@ -10,7 +10,7 @@ import av
 import numpy as np
 
 from stream_analyzer.errors import AudioError
-from stream_analyzer.sound.media import READ_LIMIT_S
+from stream_analyzer.sound.media import READ_LIMIT_S, odd_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +64,8 @@ class PyAvMedia:
                 if form != (form := (frame.format.name, frame.layout.name, frame.sample_rate)) or resampler is None:
                     # What follows may have another form: streams are joined, stations change to another programme.
                     yield from _samples(resampler, None, channels)
+                    if problem := odd_rate(frame.sample_rate):
+                        raise AudioError(problem)
                     layout = _layout(frame, channels)
                     resampler = av.AudioResampler(format="flt", layout=layout, rate=rate_hz, frame_size=block)
                 yield from _samples(resampler, frame, channels)
