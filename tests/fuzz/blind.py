@@ -2,7 +2,7 @@
 
 A reader that takes a tenth of a millisecond is ten times slower while atheris watches it. So atheris finds inputs that
 go new ways, and from these this makes the million. A child process runs them; what it runs lies in memory that its
-parent sees, which keeps it where the child dies or hangs.
+parent sees, which keeps it where the child dies, hangs or takes much memory.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tests.fuzz.harnesses import Harness
 
 _HANGS_S = 20  # of a processor: others may have it for long
+_MOST_MB = 512  # more than at the beginning, at the highest: the heaviest reader here takes a tenth of it
 _SIZE_BYTES = 8  # of the length before the input
 _TOLD_EVERY = 50_000
 _BYTES = (0, 1, 0x7F, 0x80, 0xFF, *b"\r\n\0 \"'{}[]:,;=&%/\\#<>.-+0123456789eE")
@@ -71,6 +72,7 @@ def _run(
 ) -> None:
     """Be the child; never return."""
     began_s, done, longest = time.process_time(), 0, len(seen) - _SIZE_BYTES
+    most_mb = _peak_mb() + _MOST_MB
     try:
         while done < runs and not (ends_s and time.monotonic() > ends_s):
             data = mutated(rng.choice(known), rng.choice(known), rng, longest=longest)
@@ -79,6 +81,7 @@ def _run(
             signal.setitimer(signal.ITIMER_PROF, _HANGS_S)
             harness.run(data)
             done += 1
+            _check_memory(most_mb)
             if done % _TOLD_EVERY == 0:
                 _say(f"{done} inputs in {time.process_time() - began_s:.0f} s of a processor")
     except BaseException:  # noqa: BLE001 - any is what this looks for; the parent's code must not see it
@@ -86,6 +89,19 @@ def _run(
         os._exit(1)
     _say(f"{done} inputs in {time.process_time() - began_s:.0f} s of a processor: nothing found")
     os._exit(0)
+
+
+def _peak_mb() -> float:
+    """Return the most memory that this process ever held."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _check_memory(most_mb: float) -> None:
+    if _peak_mb() > most_mb:
+        msg = f"it took more than {_MOST_MB} MB of memory"
+        raise MemoryError(msg)
 
 
 def _say(line: str) -> None:

@@ -53,7 +53,9 @@ def test_changed_seeds_pass(name: str) -> None:
     passes()
 
 
-@pytest.mark.parametrize("died", [lambda: 1 // 0, lambda: os.kill(os.getpid(), signal.SIGKILL)])
+@pytest.mark.parametrize(
+    "died", [lambda: 1 // 0, lambda: os.kill(os.getpid(), signal.SIGKILL), lambda: bytearray(600_000_000).find(b"1")]
+)
 def test_the_input_is_kept_that_a_reader_dies_of(died: Callable[[], object], tmp_path: Path) -> None:
     def reads(data: bytes) -> None:
         if len(data) > 12:
