@@ -39,7 +39,14 @@ if TYPE_CHECKING:
     from stream_analyzer.analysis.model import TfliteModel
     from stream_analyzer.types import F32, AudioBlock
 
-GOALS = {"tempo_path": 0.005, "real_time_factor": 0.010, "resident_mb": 120.0, "start_s": 1.0, "beat_ms": 115.0}
+GOALS = {
+    "tempo_path": 0.005,
+    "real_time_factor": 0.010,
+    "resident_mb": 120.0,
+    "start_s": 1.0,
+    "beat_ms": 115.0,
+    "cpu_share": 0.05,
+}
 RECOMPUTED_S = 10.0
 BATCH_HOPS = 16
 LIVE_BLOCK_S = 0.01
@@ -206,14 +213,15 @@ async def live(pcm: bytes, *, rate_hz: int, channels: int, seconds: float) -> di
                     of_beats.append(now - when_written(written[-200:], message["data"]["beat_s"]))
 
     reader = asyncio.create_task(read())
+    service = psutil.Process(process.pid)
+    start_cpu_s = sum(service.cpu_times()[:2])
     begun = time.perf_counter()
     for i in range(round(seconds / LIVE_BLOCK_S)):
         await asyncio.sleep(begun + (i + 1) * LIVE_BLOCK_S - time.perf_counter())
         at = i * block_bytes % (len(pcm) - block_bytes)
         written.append(((i + 1) * samples_a_block / rate_hz, time.perf_counter()))
         process.stdin.write(pcm[at : at + block_bytes])
-    service = psutil.Process(process.pid)
-    resident_mb, cpu_s = service.memory_info().rss / 1e6, sum(service.cpu_times()[:2])
+    resident_mb, cpu_s = service.memory_info().rss / 1e6, sum(service.cpu_times()[:2]) - start_cpu_s
     reader.cancel()
     with suppress(asyncio.CancelledError):
         await reader
@@ -228,6 +236,7 @@ async def live(pcm: bytes, *, rate_hz: int, channels: int, seconds: float) -> di
         "beat_latency_p99_ms": beat_p99,
         "resident_mb": resident_mb,
         "cpu_share": cpu_s / seconds,
+        "start_cpu_s": start_cpu_s,
     }
 
 
@@ -272,7 +281,8 @@ def describe(result: dict[str, Any]) -> str:
             f"{result['beat_latency_p99_ms']:.1f} ms p99",
             f"goal {GOALS['beat_ms']:.0f}, {result['beats']:.0f} beats",
         ),
-        ("processor, live", f"{100.0 * result['cpu_share']:.1f} % of a core", "start included"),
+        ("processor, live", f"{100.0 * result['cpu_share']:.1f} % of a core", f"goal {GOALS['cpu_share']:.0%}"),
+        ("processor, start", f"{result['start_cpu_s']:.2f} s", ""),
     ]
     return "\n".join([result["machine"], *(f"{what:38}{value:>24}  {note}" for what, value, note in rows)])
 

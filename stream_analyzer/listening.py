@@ -170,6 +170,8 @@ class Listening:
             self._publisher.entitle(item.title)
         elif isinstance(item, SourceLost):
             self._publisher.publish(analyzer.device_lost(item.detail))
+        elif not analyzer.completes_step(item):  # another thread would cost more than this takes
+            analyzer.feed(item)
         else:
             loop = asyncio.get_running_loop()
             self._publisher.publish(await loop.run_in_executor(worker, analyzer.feed, item))

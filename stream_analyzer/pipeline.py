@@ -23,7 +23,7 @@ from stream_analyzer.serving.web.changes import marked, reloaded
 from stream_analyzer.serving.web.server import Answer, WebServer
 from stream_analyzer.serving.web.sets import set_routes
 from stream_analyzer.system.resources import resource_folder
-from stream_analyzer.system.threads import in_daemon_thread
+from stream_analyzer.system.threads import daemon_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -169,6 +169,7 @@ async def _listen(all_: Sequence[Listening], worker: Executor, monitor: Monitor)
 
 async def _write_lines(box: Complete, write_line: Callable[[str], None]) -> None:
     """Write every JSON message; a reader that stalls holds up a thread of its own alone."""
-    while messages := await box.take():
-        lines = [message.payload for message in messages if isinstance(message.payload, str)]
-        await in_daemon_thread(lambda lines=lines: write_line("\n".join(lines)))  # type: ignore[misc]
+    with daemon_thread("write lines") as do:
+        while messages := await box.take():
+            lines = "\n".join(message.payload for message in messages if isinstance(message.payload, str))
+            await do(partial(write_line, lines))

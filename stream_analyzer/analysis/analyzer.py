@@ -100,6 +100,11 @@ class Analyzer:
             for event in self._analyse(step, rate_hz=block.rate_hz, time_s=end_s)
         ]
 
+    def completes_step(self, block: AudioBlock) -> bool:
+        """Whether feeding a block analyses anything; if not, `feed` takes no time."""
+        steps = self._steps
+        return steps is None or bool(block.lost) or steps.is_full_with(len(block.samples))
+
     def switch(self, heads: Sequence[Head]) -> None:
         """Let other heads hear from the next step on; those that stay keep what they know, and so does all else."""
         self._heads = tuple(heads)

@@ -156,7 +156,8 @@ class StreamingLogMel:
         self._count += count
         if not count:
             return np.empty((0, spec.n_mels), np.float32)
-        frames = np.lib.stride_tricks.sliding_window_view(signal, spec.n_fft)[:: spec.hop][:count]
+        size = signal.itemsize
+        frames = np.ndarray((count, spec.n_fft), signal.dtype, signal, strides=(spec.hop * size, size))
         spectrum = np.fft.rfft(frames * self._window, axis=1)
         power = spectrum.real**2 + spectrum.imag**2
         products = power.take(self._bins, axis=1) * self._weights

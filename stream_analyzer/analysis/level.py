@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,14 +24,17 @@ def measure_level(samples: F32, heard: F32, *, time_s: float) -> Level:
     A constant is no sound, so the RMS is about the mean. Clipping is three or more samples at full scale.
     """
     magnitude = np.abs(samples)
-    rms = float(np.std(heard, dtype=np.float64))
+    peak = float(magnitude.max())
+    sound = heard.astype(np.float64)
+    sound -= sound.sum() / len(sound)
+    rms = math.sqrt(float(sound @ sound) / len(sound))
     return Level(
         time_s=time_s,
         rms_dbfs=_dbfs(rms),
-        peak_dbfs=_dbfs(float(magnitude.max())),
-        clipping=int(np.count_nonzero(magnitude >= _FULL_SCALE)) >= _CLIPPED_SAMPLES,
+        peak_dbfs=_dbfs(peak),
+        clipping=peak >= _FULL_SCALE and int(np.count_nonzero(magnitude >= _FULL_SCALE)) >= _CLIPPED_SAMPLES,
     )
 
 
 def _dbfs(amplitude: float) -> float:
-    return max(FLOOR_DBFS, 20.0 * float(np.log10(max(amplitude, 1e-9))))
+    return max(FLOOR_DBFS, 20.0 * math.log10(max(amplitude, 1e-9)))

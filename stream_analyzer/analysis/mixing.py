@@ -39,30 +39,31 @@ class Mixer:
 
     def push(self, samples: F32) -> F32:
         """Take a step, float32 [n, channels]; return what is analysed of it, float32 [n]."""
-        way = (np.arange(1, len(samples) + 1, dtype=np.float32) / np.float32(len(samples)))[:, None]
-        centred = self._centre(samples, way)
+        mean, power = _mean_and_power(samples)
+        centred = self._centre(samples, mean, power)
         mixed = mix(centred)
         if centred.shape[1] == 1:
             return mixed
         before = self.alone
-        self._compare(centred, mixed)
+        self._compare(power if centred is samples else _mean_and_power(centred)[1], mixed)
         old, new = (mixed if one is None else centred[:, one] for one in (before, self.alone))
-        return new if before == self.alone else old + way[:, 0] * (new - old)
+        return new if before == self.alone else old + _way(len(old)) * (new - old)
 
-    def _centre(self, samples: F32, way: F32) -> F32:
+    def _centre(self, samples: F32, mean: F64, power: F64) -> F32:
         """Take away an offset that is larger than the sound; smaller ones do no harm, and bass looks like one."""
-        mean, power = _mean_and_power(samples)
         now = np.stack([mean, np.maximum(power - np.square(mean), 0.0)])
         before = now if self._steady is None else self._steady
         self._steady = before + (now - before) / (OFFSET_S * STEPS_PER_SECOND)
         offset, variance = self._steady
         after = np.where(np.square(offset) > variance, offset, 0.0).astype(np.float32)
         taken, self._taken = after if self._taken is None else self._taken, after
-        return samples - taken - way * (after - taken) if taken.any() or after.any() else samples
+        if not (taken.any() or after.any()):
+            return samples
+        return samples - taken - _way(len(samples))[:, None] * (after - taken)
 
-    def _compare(self, samples: F32, mixed: F32) -> None:
+    def _compare(self, of_channels: F64, mixed: F32) -> None:
         """Choose between the mix and the strongest channel."""
-        power = np.append(_mean_and_power(samples)[1], _mean_and_power(mixed[:, None])[1])
+        power = np.append(of_channels, float(mixed @ mixed) / len(mixed))
         before = power if self._powers is None or not self._powers.any() else self._powers
         self._powers = before + (power - before) / (POWER_S * STEPS_PER_SECOND)
         channels, together = self._powers[:-1], self._powers[-1]
@@ -77,4 +78,10 @@ class Mixer:
 def _mean_and_power(samples: F32) -> tuple[F64, F64]:
     """Return mean and mean square of each channel of [n, channels], float64 [channels]."""
     rows = np.ascontiguousarray(samples.T)  # sums along a row take a tenth of the time of sums down a column
-    return rows.mean(axis=1).astype(np.float64), np.square(rows).mean(axis=1).astype(np.float64)
+    mean, power = np.add.reduce(rows, axis=1), np.einsum("cn,cn->c", rows, rows)
+    return mean.astype(np.float64) / len(samples), power.astype(np.float64) / len(samples)
+
+
+def _way(length: int) -> F32:
+    """Return the way from what was to what is, over a step: float32 [n], up to 1."""
+    return np.arange(1, length + 1, dtype=np.float32) / np.float32(length)

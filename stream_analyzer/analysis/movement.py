@@ -28,7 +28,7 @@ HUM_HZ = 250.0  # mains hum and the first of its multiples
 
 
 class Movement:
-    """The powers of the last seconds in groups of bands. State: those."""
+    """The powers of the last seconds in groups of bands, also in dB. State: those."""
 
     def __init__(self) -> None:
         """Begin."""
@@ -37,13 +37,14 @@ class Movement:
 
     def reset(self) -> None:
         """Forget everything; equal to a new object."""
-        self._powers = np.empty((0, GROUPS), np.float32)
+        self._powers = self._levels_db = np.empty((0, GROUPS), np.float32)
         self._loudest_band = 0
 
     def push(self, frames: F32) -> None:
         """Take log-mel frames, float32 [n, bands], of the shared definition."""
-        powers = np.exp(frames).reshape(len(frames), GROUPS, SPEC.n_mels // GROUPS)
-        self._powers = np.concatenate([self._powers, powers.sum(axis=2)])[-self._longest :]
+        powers = np.exp(frames).reshape(len(frames), GROUPS, SPEC.n_mels // GROUPS).sum(axis=2)
+        self._powers = np.concatenate([self._powers, powers])[-self._longest :]
+        self._levels_db = np.concatenate([self._levels_db, _decibels(powers)])[-self._longest :]
         if len(frames):
             self._loudest_band = int(np.argmax(frames.mean(axis=0)))
 
@@ -52,7 +53,7 @@ class Movement:
         """What does not move, or None while something does, or too little was heard to tell."""
         if len(self._powers) < self._shortest:
             return None
-        moves_db = _moves_db(self._powers)
+        moves_db = _moves_db(self._powers, self._levels_db)
         if moves_db >= STILL_DB:
             return None
         if moves_db >= PURE_DB:
@@ -63,7 +64,7 @@ class Movement:
     @property
     def moves(self) -> bool:
         """Whether something moves for sure."""
-        return len(self._powers) >= self._shortest and _moves_db(self._powers) >= STILL_DB
+        return len(self._powers) >= self._shortest and _moves_db(self._powers, self._levels_db) >= STILL_DB
 
     @property
     def ticks(self) -> bool:
@@ -71,22 +72,22 @@ class Movement:
         if len(self._powers) < self._shortest:
             return False
         together = self._powers.sum(axis=1)
-        quieter = self._powers[together <= np.quantile(together, QUIETER)]
-        wide = int(_loud(quieter).sum()) >= WIDE
-        return wide and float(_spread_db(together)) < SWING_DB and _moves_db(quieter) < STILL_DB
+        often = together <= np.quantile(together, QUIETER)
+        wide = int(_loud(self._powers[often]).sum()) >= WIDE
+        swing_db = float(_decibels(together).std())
+        return wide and swing_db < SWING_DB and _moves_db(self._powers[often], self._levels_db[often]) < STILL_DB
 
 
-def _moves_db(powers: F32) -> float:
-    """Return by how much the loud groups of powers [n, groups] move: that of the one which does most."""
-    return float(_spread_db(powers[:, _loud(powers)]).max())
+def _moves_db(powers: F32, levels_db: F32) -> float:
+    """Return by how much the loud groups, both [n, groups], move: that of the one which does most."""
+    return float(levels_db[:, _loud(powers)].std(axis=0).max())
 
 
 def _loud(powers: F32) -> npt.NDArray[np.bool_]:
     """Tell which groups of powers [n, groups] count."""
-    mean = powers.mean(axis=0)
-    return np.asarray(mean > mean.max() * 10.0 ** (-LOUD_DB / 10.0))
+    together = np.add.reduce(powers, axis=0)
+    return np.asarray(together > together.max() * 10.0 ** (-LOUD_DB / 10.0))
 
 
-def _spread_db(powers: F32) -> F32:
-    """Return the standard deviation of powers [n, ...] over time, in dB."""
-    return np.asarray(np.std(10.0 * np.log10(powers + np.float32(1e-12)), axis=0), np.float32)
+def _decibels(powers: F32) -> F32:
+    return np.asarray(10.0 * np.log10(powers + np.float32(1e-12)), np.float32)

@@ -26,7 +26,10 @@ def mix(samples: F32) -> F32:
     """Mix [n, channels] to mono float32 [n]: the mean of the channels."""
     if samples.shape[1] == 1:
         return np.ascontiguousarray(samples[:, 0])
-    mono: F32 = samples.mean(axis=1, dtype=np.float32)
+    mono = samples[:, 0].astype(np.float32)  # a copy; numpy's mean of rows this short takes ten times as long
+    for channel in samples.T[1:]:
+        mono += channel
+    mono /= np.float32(samples.shape[1])
     return mono
 
 

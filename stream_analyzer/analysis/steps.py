@@ -31,14 +31,21 @@ class Steps:
     def push(self, samples: F32) -> Iterator[tuple[F32, float]]:
         """Take float32 [n, channels]; yield each full step with its end in seconds."""
         self._pending = np.concatenate([self._pending, samples])
-        while (length := self._boundary(self._step + 1) - self._boundary(self._step)) <= len(self._pending):
+        while (length := self._length()) <= len(self._pending):
             step, self._pending = self._pending[:length], self._pending[length:]
             self._step += 1
             yield step, self._time_s(self._step)
 
+    def is_full_with(self, more: int) -> bool:
+        """Whether so many samples more complete a step."""
+        return self._length() <= len(self._pending) + more
+
     def rest(self) -> tuple[F32, float]:
         """Return the samples of the unfinished step, possibly none, and their end in seconds."""
         return self._pending, self.end_s
+
+    def _length(self) -> int:
+        return self._boundary(self._step + 1) - self._boundary(self._step)
 
     def _time_s(self, step: int) -> float:
         return self._start_s + step / STEPS_PER_SECOND

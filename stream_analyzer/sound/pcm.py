@@ -14,7 +14,7 @@ from stream_analyzer.sound import media
 from stream_analyzer.sound.containers import container_of
 from stream_analyzer.sound.queue import SourceLost
 from stream_analyzer.sound.source import LIVE_BLOCK_S, LOST_AFTER_S, SourceInfo
-from stream_analyzer.system.threads import in_daemon_thread
+from stream_analyzer.system.threads import daemon_thread
 from stream_analyzer.types import AudioBlock
 
 if TYPE_CHECKING:
@@ -55,16 +55,16 @@ class PcmSource:
     async def deliver(self, queue: BlockQueue) -> None:
         """Put what arrives, until the stream ends."""
         blocks, any_sound = self._blocks(), False
-        while (samples := await self._next(blocks, queue)) is not None:
-            any_sound = any_sound or len(samples) > 0
-            await queue.put_when_room(AudioBlock(samples, self._rate_hz))
+        with daemon_thread("standard input") as do:
+            while (samples := await self._next(do(lambda: next(blocks, None)), queue)) is not None:
+                any_sound = any_sound or len(samples) > 0
+                await queue.put_when_room(AudioBlock(samples, self._rate_hz))
         if not any_sound:
             msg = "standard input ended before any sound came; see what the program that writes it says"
             raise AudioError(msg)
 
-    async def _next(self, blocks: Iterator[F32], queue: BlockQueue) -> F32 | None:
+    async def _next(self, reading: asyncio.Future[F32 | None], queue: BlockQueue) -> F32 | None:
         """Wait for the next block, None at the end; tell whoever listens when none comes for a while."""
-        reading = asyncio.create_task(in_daemon_thread(lambda: next(blocks, None), name="standard input"))
         done, _ = await asyncio.wait({reading}, timeout=LOST_AFTER_S)
         if not done:
             queue.put(SourceLost("standard input sends nothing; waiting for it"))

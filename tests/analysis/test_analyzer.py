@@ -62,6 +62,15 @@ def test_single_samples_give_identical_events() -> None:
     assert any(isinstance(event, Level) for event in events)
 
 
+def test_only_a_block_that_completes_a_step_is_analysed() -> None:
+    analyzer = Analyzer(make_fakes())
+    feed(analyzer, MUSIC[:100])
+    for part in np.array_split(MUSIC[100:30_000], 37):
+        completes = analyzer.completes_step(AudioBlock(part, RATE_HZ))
+        assert bool(feed(analyzer, part)) is completes
+    assert analyzer.completes_step(AudioBlock(MUSIC[:1], RATE_HZ, lost=10_000))
+
+
 def test_reset_equals_new(heads: list[Head]) -> None:
     analyzer = Analyzer(heads)
     feed(analyzer, np.full((30_000, 2), np.nan, np.float32), rate_hz=48_000, lost=7)

@@ -22,6 +22,14 @@ def test_mix_is_the_mean_and_a_channel_can_be_picked() -> None:
     np.testing.assert_array_equal(mix(pick_channels(stereo, 7)), [0.0, -0.5])
 
 
+@given(channels=st.integers(1, 8), seed=st.integers(0, 99))
+def test_mix_of_many_channels_is_their_mean(channels: int, seed: int) -> None:
+    sound = np.random.default_rng(seed).standard_normal((50, channels)).astype(np.float32)
+    untouched = sound.copy()
+    np.testing.assert_allclose(mix(sound), sound.mean(axis=1), atol=1e-6)
+    np.testing.assert_array_equal(sound, untouched)
+
+
 @pytest.mark.parametrize("rate_hz", [8_000, 11_025, 22_050, 44_100, 48_000, 96_000, 192_000])
 def test_resampling_does_not_depend_on_blocks(rate_hz: int) -> None:
     signal = drum_loop(1.0, rate_hz=rate_hz)[:, 0]
@@ -43,7 +51,9 @@ def test_steps_are_the_same_for_any_cut(cuts: list[int], rate_hz: int) -> None:
     assert [end_s for _, end_s in parts] == [end_s for _, end_s in whole]
     for (part, _), (one, _) in zip(parts, whole, strict=True):
         np.testing.assert_array_equal(part, one)
+    assert steps.is_full_with(rate_hz // 10 + 1)
     rest, end_s = steps.rest()
+    assert steps.is_full_with(0) is False
     assert sum(len(step) for step, _ in parts) + len(rest) == 4000
     assert end_s == pytest.approx(5.0 + 4000 / rate_hz, abs=1e-3)
 

@@ -52,6 +52,7 @@ class TruePeak:
         high = np.packbits(height > self.peak / _MOST, axis=1)  # a byte is a stretch
         able = (high[:, :count] | high[:, 1 : count + 1] | high[:, 2 : count + 2]) > 0
         if able.any():
-            spans = np.lib.stride_tricks.sliding_window_view(sound, _SPAN, axis=1)[:, ::_STRETCH][able]
-            between = spans @ _KERNELS
+            along, on = sound.strides
+            shape, strides = (len(sound), count, _SPAN), (along, _STRETCH * on, on)
+            between = np.ndarray(shape, sound.dtype, sound, strides=strides)[able] @ _KERNELS
             self.peak = max(self.peak, float(between.max()), -float(between.min()))

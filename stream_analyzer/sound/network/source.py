@@ -19,7 +19,7 @@ from stream_analyzer.sound.queue import SourceChanged, SourceLost, TitleChanged
 from stream_analyzer.sound.source import LIVE_BLOCK_S, LOST_AFTER_S, SourceInfo
 from stream_analyzer.system.address import NETWORK_URLS, is_network_url
 from stream_analyzer.system.backoff import backoff_s
-from stream_analyzer.system.threads import in_daemon_thread
+from stream_analyzer.system.threads import daemon_thread, in_daemon_thread
 from stream_analyzer.types import AudioBlock
 
 if TYPE_CHECKING:
@@ -207,8 +207,9 @@ class NetworkSource:
         block = max(1, round(info.rate_hz * LIVE_BLOCK_S))
         blocks: Iterator[F32] = tuned.media.blocks(rate_hz=info.rate_hz, channels=info.channels, block=block)
         try:
-            while (samples := await in_daemon_thread(lambda: next(blocks, None), name="read stream")) is not None:
-                await ahead.put(_Heard(samples, tuned.station.title if tuned.station else ""))
+            with daemon_thread("read stream") as do:
+                while (samples := await do(lambda: next(blocks, None))) is not None:
+                    await ahead.put(_Heard(samples, tuned.station.title if tuned.station else ""))
         except AudioError as error:
             await ahead.put(_Heard(None, error=f"{shown(self._url)}: {error}"))
         else:
