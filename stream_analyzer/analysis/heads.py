@@ -9,6 +9,7 @@ from stream_analyzer.analysis.energy.head import EnergyHead
 from stream_analyzer.analysis.genre.head import GenreHead
 from stream_analyzer.analysis.key.head import KeyHead
 from stream_analyzer.analysis.loudness import head as loudness
+from stream_analyzer.analysis.manifest import load_manifest
 from stream_analyzer.analysis.model import TfliteModel
 from stream_analyzer.analysis.moment.head import MomentHead
 from stream_analyzer.analysis.tempo.head import TempoHead
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stream_analyzer.analysis.head import Head
+    from stream_analyzer.analysis.manifest import ModelManifest
     from stream_analyzer.types import TempoRange
+
+_TASKS = ("tempo", "genre", "key", "beat")
 
 
 def load_heads(folder: Path, *, tempo_range: TempoRange | None = None) -> list[Head]:
@@ -30,24 +34,27 @@ def load_heads(folder: Path, *, tempo_range: TempoRange | None = None) -> list[H
     ModelError
         There is no model at all, or one can't be trusted or run.
     """
-    beat = BeatHead(_load(folder, task="beat")) if (folder / "beat").is_dir() else None
+    # All are checked before the first takes memory: a folder that is refused leaves nothing behind in the service.
+    manifests = {name: _manifest(folder, task=name) for name in _TASKS if (folder / name).is_dir()}
+    if not manifests:
+        msg = f"no model in {folder}: it has none of the folders {', '.join(_TASKS)}; restore it or set --models"
+        raise ModelError(msg)
+    models = {name: TfliteModel(folder / name, manifest=manifest) for name, manifest in manifests.items()}
+    beat = BeatHead(models["beat"]) if "beat" in models else None
     makers: dict[str, Callable[[TfliteModel], Head]] = {
         "tempo": lambda model: TempoHead(model, tempo_range=tempo_range, ask=beat.tempo if beat else None),
         "genre": GenreHead,
         "key": KeyHead,
     }
-    heads = [make(_load(folder, task=name)) for name, make in makers.items() if (folder / name).is_dir()]
+    heads = [make(models[name]) for name, make in makers.items() if name in models]
     heads += [beat] if beat else []
-    if not heads:
-        msg = f"no model in {folder}: it has none of the folders {', '.join(makers)}, beat; restore it or set --models"
-        raise ModelError(msg)
     heads += [loudness.LoudnessHead()] if loudness.available() else []
     return [*heads, EnergyHead(), MomentHead()]
 
 
-def _load(folder: Path, *, task: str) -> TfliteModel:
-    model = TfliteModel(folder / task)
-    if model.manifest.task != task:
-        msg = f"model {model.manifest.name} is for {model.manifest.task}, not {task}; restore the models folder"
+def _manifest(folder: Path, *, task: str) -> ModelManifest:
+    manifest = load_manifest(folder / task)
+    if manifest.task != task:
+        msg = f"model {manifest.name} is for {manifest.task}, not {task}; restore the models folder"
         raise ManifestError(msg)
-    return model
+    return manifest

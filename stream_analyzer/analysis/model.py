@@ -43,12 +43,13 @@ class StreamModel(Model, Protocol):
 class TfliteModel:
     """An int8 model with its manifest. Not thread-safe: one thread owns it."""
 
-    def __init__(self, folder: Path, *, keep_layers: bool = False) -> None:
+    def __init__(self, folder: Path, *, manifest: ModelManifest | None = None, keep_layers: bool = False) -> None:
         """Load and check the model in ``folder``; raise `ModelError` if it can't be trusted or run.
 
-        With ``keep_layers`` what its inner layers gave of the last window can be read, for more memory.
+        The ``manifest`` is what `load_manifest` has read there. With ``keep_layers`` what its inner layers gave of the
+        last window can be read, for more memory.
         """
-        self.manifest: ModelManifest = load_manifest(folder)
+        self.manifest: ModelManifest = manifest or load_manifest(folder)
         self._folder = folder
         self._interpreter = _interpreter(folder / self.manifest.file, self.manifest.name, keep_layers=keep_layers)
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from stream_analyzer.analysis import heads
+from stream_analyzer.errors import ModelError
 from tests.support.one_command import MODELS, Command, plain_command, run_flags
 
 if TYPE_CHECKING:
@@ -129,3 +131,15 @@ def test_golden_file_that_does_not_fit(command: Command, tmp_path: Path, fault: 
     elif fault == "other output":
         np.savez(path, window=window, logits=logits)
     command.fails("models", "verify", "--models", str(folder), code=4, says=("golden",))
+
+
+@pytest.mark.parametrize("fault", ["wrong digest", "exchanged", "not JSON"])
+def test_a_refused_folder_takes_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+    folder = tmp_path / "models"
+    loaded: list[Path] = []
+    shutil.copytree(MODELS, folder)
+    MODEL_FAULTS[fault][0](folder)
+    monkeypatch.setattr(heads, "TfliteModel", lambda folder, **_: loaded.append(folder))
+    with pytest.raises(ModelError):
+        heads.load_heads(folder)
+    assert not loaded
