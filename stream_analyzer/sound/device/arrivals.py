@@ -15,27 +15,60 @@ _DRIFT = 2e-4  # the clocks of sound cards and computers are closer together tha
 
 
 class Arrivals:
-    """State: how much sound was counted, where it begins on the computer's clock, and how late blocks were lately."""
+    """State: how much sound was counted, where it begins on the computer's clock, and how late blocks were lately.
 
-    def __init__(self) -> None:
-        """Begin a capture of which nothing has arrived."""
+    What is missing between two captures is counted when the first block arrives. If that is late, as those that follow
+    at once will show, too much was counted: the sample clock is ahead, and the next gap counts so much less. Otherwise
+    a night of losses would add it up.
+    """
+
+    def __init__(self, before: Arrivals | None = None) -> None:
+        """Begin a capture of which nothing has arrived, after ``before``."""
+        self._gap_from_s = before.heard_until_s if before else 0.0
+        self._were_ahead_s = before.ahead_s if before else 0.0
+        self._first_begin_s = 0.0
+        self._soon_begin_s = 0.0
         self._counted_s = 0.0
-        self._begin_s: float | None = None
+        self._begin_s = 0.0
         self._seen_s = 0.0
         self._late: deque[tuple[float, float]] = deque()
 
     @property
     def heard_until_s(self) -> float:
         """Time on the computer's clock up to which all sound has arrived or was counted as lost; 0 before any."""
-        return self._begin_s + self._counted_s if self._begin_s is not None else 0.0
+        return self._begin_s + self._counted_s
+
+    @property
+    def ahead_s(self) -> float:
+        """How much more was counted as missing, between captures, than was."""
+        return self._were_ahead_s + (self._first_begin_s - self._soon_begin_s if self._gap_from_s else 0.0)
 
     def count(self, sound_s: float, *, now_s: float) -> float:
         """Count ``sound_s`` that arrived now, known losses included; return the seconds that are missing before it."""
         begin_s = now_s - self._counted_s - sound_s
-        allowed_s = _DRIFT * (now_s - self._seen_s)
-        self._begin_s = begin_s if self._begin_s is None else min(self._begin_s + allowed_s, begin_s)
+        if not self._counted_s:
+            missing_s = self._begin(begin_s)
+        else:
+            if now_s - self._first_begin_s < WINDOW_S:
+                self._soon_begin_s = min(self._soon_begin_s, begin_s)
+            self._begin_s = min(self._begin_s + _DRIFT * (now_s - self._seen_s), begin_s)
+            missing_s = self._dropped(begin_s, now_s=now_s)
         self._counted_s += sound_s
         self._seen_s = now_s
+        return missing_s
+
+    def _begin(self, begin_s: float) -> float:
+        """Take the first block; return what is missing between the capture before and this one."""
+        self._begin_s = self._first_begin_s = self._soon_begin_s = begin_s
+        if not self._gap_from_s:
+            return 0.0
+        gap_s = begin_s - self._gap_from_s
+        missing_s = max(0.0, gap_s - self._were_ahead_s)
+        self._were_ahead_s += missing_s - gap_s
+        return missing_s
+
+    def _dropped(self, begin_s: float, *, now_s: float) -> float:
+        """Return what a driver dropped, if all blocks of late are late by it."""
         self._late.append((now_s, begin_s))
         while now_s - self._late[0][0] > WINDOW_S:
             self._late.popleft()

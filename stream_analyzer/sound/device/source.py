@@ -77,7 +77,7 @@ class DeviceSource:
         self._patient = patient
         self._choice: _Choice | None = None
         self._just_chosen = False
-        self._heard_until_s = 0.0
+        self._arrivals = Arrivals()  # of this capture, or the one before
         self._delivered = 0
         self._opening = threading.Lock()
         self._stream: portaudio.Stream | None = None
@@ -164,13 +164,12 @@ class DeviceSource:
         """Capture until the device is lost, which raises `DeviceLost`."""
         loop = asyncio.get_running_loop()
         came, over = asyncio.Event(), threading.Event()
-        gap_from_s = self._heard_until_s
         self._delivered = 0
 
         def arrive(block: AudioBlock, now_s: float) -> None:
             if over.is_set():
                 return
-            block = self._placed(block, gap_from_s=gap_from_s, now_s=now_s)
+            block = self._placed(block, now_s=now_s)
             self._tell_change(queue)
             spare = block.samples.shape[1] - self._told.info.channels
             queue.put(replace(block, rate_hz=self._check.rate_hz, spare=spare))
@@ -196,19 +195,15 @@ class DeviceSource:
         finally:
             over.set()
 
-    def _placed(self, block: AudioBlock, *, gap_from_s: float, now_s: float) -> AudioBlock:
-        """Count a block of this capture with what is missing before it; for the first, since ``gap_from_s``."""
+    def _placed(self, block: AudioBlock, *, now_s: float) -> AudioBlock:
+        """Count a block of this capture with what is missing before it; for the first, since the capture before."""
+        samples = len(block.samples) + block.lost
         if not self._delivered:
-            self._check, self._arrivals = RateCheck(block.rate_hz), Arrivals()
-            missing_s = max(0.0, now_s - block.duration_s - gap_from_s) if gap_from_s else 0.0
-            self._arrivals.count(block.duration_s, now_s=now_s)
-        else:
-            samples = len(block.samples) + block.lost
-            if self._check.count(samples, now_s=now_s):
-                logger.warning("%s says %d samples a second, but does not deliver so many", self._name, block.rate_hz)
-            missing_s = self._arrivals.count(samples / self._check.rate_hz, now_s=now_s)
+            self._check, self._arrivals = RateCheck(block.rate_hz), Arrivals(before=self._arrivals)
+        elif self._check.count(samples, now_s=now_s):
+            logger.warning("%s says %d samples a second, but does not deliver so many", self._name, block.rate_hz)
+        missing_s = self._arrivals.count(samples / self._check.rate_hz, now_s=now_s)
         self._delivered += 1
-        self._heard_until_s = self._arrivals.heard_until_s
         return replace(block, lost=block.lost + round(missing_s * self._check.rate_hz))
 
     def _tell_change(self, queue: BlockQueue) -> None:
