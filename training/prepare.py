@@ -2,7 +2,7 @@
 
 python -m training.prepare gtzan fma-small audio keys --data ../shared/data --out runs/data
 python -m training.prepare fma --audio fma_medium --metadata fma_metadata --out runs/data
-python -m training.prepare music --known key --hours 2.6 --out runs/key/songs
+python -m training.prepare music --known key --hours 4.26 --out runs/key/songs
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import pytest
 
 from stream_analyzer.analysis.analyzer import Analyzer
 from stream_analyzer.analysis.key import profile
-from stream_analyzer.analysis.key.chords import Heard
+from stream_analyzer.analysis.key.chords import OF_ALL, STEPS, Heard
 from stream_analyzer.analysis.key.head import KeyHead
 from stream_analyzer.analysis.key.names import LABELS, camelot
 from stream_analyzer.analysis.key.profile import Profile
@@ -153,6 +153,13 @@ def test_the_newest_steps_are_seen_as_if_alone() -> None:
     assert Heard.of(steps).newest(4).seen() == pytest.approx(Heard.of(steps[-4:]).seen(), abs=1e-5)
 
 
+def test_steps_are_seen_one_by_one_and_few_over_and_over() -> None:
+    steps = np.random.default_rng(6).uniform(0.0, 2.0, (5, PITCHES.semitones)).astype(np.float32)
+    from_a = Heard.of(steps).seen()[9, OF_ALL:].reshape(STEPS, PITCHES.semitones)
+    assert from_a[-5:] == pytest.approx(steps / steps.mean() - 1.0, abs=2e-3), "frames begin with A"
+    assert np.array_equal(from_a[:-5], from_a[5:])
+
+
 def test_the_order_of_chords_is_seen() -> None:
     g, c, f = (7, 11, 14), (0, 4, 7), (5, 9, 12)
     onward, back = (Heard.of(np.tile(steps_of(*some), (4, 1))).seen()[0] for some in ((g, c, f), (f, c, g)))
@@ -275,7 +282,7 @@ def test_a_second_that_may_be_drums_needs_tones_that_stand_out() -> None:
 
 def test_a_model_of_other_columns_is_refused() -> None:
     other = replace(manifest(), input=replace(manifest().input, columns=72))
-    with pytest.raises(ManifestError, match="sees 72 columns, this program makes 204"):
+    with pytest.raises(ManifestError, match="sees 72 columns, this program makes 2364"):
         KeyHead(SimpleNamespace(manifest=other, outputs=25))
 
 

@@ -67,7 +67,7 @@ def test_the_exported_model_hears_keys_as_it_is_served(run: Path) -> None:
 
 def test_manifest_and_card_tell_of_it(run: Path) -> None:
     manifest = load_manifest(run / "model")
-    assert (manifest.shape, manifest.window_s, round(manifest.first_s, 1)) == ((12, 204), 30.0, 2.9)
+    assert (manifest.shape, manifest.window_s, round(manifest.first_s, 1)) == ((12, 2364), 30.0, 2.9)
     assert {row["dataset"] for row in manifest.metrics} == {"gtzan (audio, human keys)"}
     card = (run / "model" / "CARD.md").read_text()
     assert "{" not in card

@@ -9,6 +9,7 @@ import numpy as np
 
 from stream_analyzer.analysis.key import profile
 from stream_analyzer.analysis.key.chords import Heard
+from stream_analyzer.analysis.pitches import PITCHES
 from training.key.pitch_set import NO_KEY
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from training.key.pitch_set import PitchSet
 
 STRIDE = 5  # frames of a step
+NOISY, EQUALIZED, BANDS = 0.3, 0.5, 5  # shares of windows, and bands of the equalizer
 HELD = 0.5  # a window in whose middle drums play alone has at least so much else
 
 
@@ -81,3 +83,14 @@ def drummed(frames: F32, drums: F32, rng: np.random.Generator) -> F32:
     count = int(rng.integers(STRIDE, most + 1))
     first = int(rng.integers(0, len(frames) - count + 1))
     return np.concatenate([frames[:first], drums[:count], frames[first + count :]])
+
+
+def roughened(frames: F32, rng: np.random.Generator) -> F32:
+    """Return frames as another room, equalizer and noise would leave them: all of it a guess, and not always."""
+    found = frames * np.float32(rng.uniform(0.8, 1.2))
+    if rng.random() < NOISY:
+        found = found + np.abs(rng.normal(0.0, rng.uniform(0.0, 0.12), found.shape))
+    if rng.random() < EQUALIZED:
+        at = np.linspace(0, PITCHES.semitones - 1, BANDS)
+        found = found * np.interp(np.arange(PITCHES.semitones), at, rng.uniform(0.45, 1.3, BANDS))
+    return np.asarray(found, np.float32)

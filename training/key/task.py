@@ -14,7 +14,7 @@ from stream_analyzer.analysis.key.profile import Profile
 from stream_analyzer.analysis.manifest import ModelInput
 from stream_analyzer.analysis.pitches import PITCHES, StreamingPitches
 from training.key import net, pitch_set
-from training.key.data import STRIDE, Clips, Mix, drummed, view
+from training.key.data import STRIDE, Clips, Mix, drummed, roughened, view
 from training.key.pitch_set import NO_KEY
 from training.key.score import scores
 from training.task import Batch, Predict
@@ -33,7 +33,7 @@ class KeyTask:
 
     def __init__(self, config: dict[str, Any], prepared: Path) -> None:
         """Load the prepared clips and the generated songs that are there."""
-        self._net, self._mix = config["net"], Mix(**config["mix"])
+        self._net, self._mix = net.Shape(**config["net"]), Mix(**config["mix"])
         self.input = ModelInput(
             frames=WINDOW, every=1, stride=STRIDE, min_frames=MIN_FRAMES, values="profile", columns=COLUMNS
         )
@@ -53,7 +53,7 @@ class KeyTask:
 
     def build(self) -> keras.Model:
         """Return a fresh float network."""
-        return net.build(**self._net)
+        return net.build(self._net)
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
         """Draw one batch."""
@@ -71,7 +71,7 @@ class KeyTask:
         if self._none and key < NO_KEY and rng.random() < mix.drums:
             drums, _ = self._none[0].stretch(rng, least=mix.least_frames, whole=mix.whole)
             frames = drummed(frames, drums, rng)
-        return view(frames), key
+        return view(roughened(frames, rng)), key
 
     def loss(self, targets: dict[str, tf.Tensor], logits: tf.Tensor) -> tf.Tensor:
         """Cross entropy of the key."""

@@ -76,6 +76,57 @@ class Join(keras.layers.Layer):  # type: ignore[misc]
         return tf.concat(inputs, axis=-1)
 
 
+class Round(keras.layers.Layer):  # type: ignore[misc]
+    """The first rows once more after the last, for a kernel that goes round.
+
+    [batch, rows, ...] -> [batch, rows + more, ...].
+    """
+
+    def __init__(self, more: int, **options: Any) -> None:  # noqa: ANN401 - Keras passes names and types through
+        """Repeat the first ``more`` rows."""
+        super().__init__(**options)
+        self.more = more
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Append the first rows."""
+        return tf.concat([x, x[:, : self.more]], axis=1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what Keras needs to clone the layer."""
+        return {**super().get_config(), "more": self.more}
+
+
+class Average(keras.layers.Layer):  # type: ignore[misc]
+    """The mean over the third axis, [batch, rows, columns, n] -> [batch, rows, 1, n], by a range of its own.
+
+    Keras' pooling has to keep that of its input.
+    """
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Average."""
+        return tf.reduce_mean(x, axis=2, keepdims=True)
+
+
+class OneOf(keras.layers.Layer):  # type: ignore[misc]
+    """A weighted mean of several answers [batch, n]; in training one of them, drawn for each window, that learns alone."""
+
+    def __init__(self, shares: list[float], **options: Any) -> None:  # noqa: ANN401 - Keras passes names and types through
+        """Let each answer count by one of ``shares``, which add up to 1; in an int8 model this sum alone is float."""
+        super().__init__(**options)
+        self.shares = shares
+
+    def call(self, inputs: list[tf.Tensor], training: bool | None = None) -> tf.Tensor:  # noqa: FBT001 - Keras asks so
+        """Average, or draw."""
+        if not training:
+            return tf.add_n([weight * one for weight, one in zip(self.shares, inputs, strict=True)])
+        drawn = tf.random.uniform([tf.shape(inputs[0])[0]], maxval=len(inputs), dtype=tf.int32)
+        return tf.gather(tf.stack(inputs, axis=1), drawn, axis=1, batch_dims=1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what Keras needs to clone the layer."""
+        return {**super().get_config(), "shares": self.shares}
+
+
 class Lift(keras.layers.Layer):  # type: ignore[misc]
     """Lift levels by ``by`` and cut off what is still below 0, so that different noise floors look alike."""
 

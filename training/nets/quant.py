@@ -29,6 +29,9 @@ OWN_LAYERS = (
     blocks.Glide,
     blocks.Clip,
     blocks.Join,
+    blocks.Round,
+    blocks.Average,
+    blocks.OneOf,
 )
 _SCOPE = {layer.__name__: layer for layer in OWN_LAYERS} | {
     "Default8BitOutputQuantizeConfig": default_configs.Default8BitOutputQuantizeConfig

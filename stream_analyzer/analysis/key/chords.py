@@ -1,7 +1,8 @@
 """Steps of a second -> what the key is judged by: semitones, chords, basses, and which chord leads to which. Pure.
 
 A mean over half a minute does not say which of its chords is home. So beside the mean of the semitones stands how long
-each chord and each bass is heard, and how often each leads to the tonic's chord or follows on it, from each tonic.
+each chord and each bass is heard, and how often each leads to the tonic's chord or follows on it; and then the steps
+themselves, from which a network learns its own chords and their order. All of it is seen from each tonic.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 
 KINDS = ((0, 4, 7), (0, 3, 7))  # major and minor triads
 CHORDS = len(KINDS) * SEMITONES
-COLUMNS = PITCHES.semitones + CHORDS + SEMITONES + 2 * len(KINDS) * CHORDS
+OF_ALL = PITCHES.semitones + CHORDS + SEMITONES + 2 * len(KINDS) * CHORDS  # columns of all steps together
+STEPS = 30  # that are seen one by one after them
+COLUMNS = OF_ALL + STEPS * PITCHES.semitones
 OCTAVES = np.array([0.5, 1.0, 1.0, 1.0, 0.7, 0.3], np.float32)  # how much each says of the chord
 BASS_OCTAVES = 2
 SURE_CHORD, SURE_BASS, ROOT = 12.0, 6.0, 2.0
@@ -81,8 +84,14 @@ class Heard:
             _turned(HEARD * self.basses.mean(axis=0)),
             by_kind[:, _FROM_TONIC, :, _TONICS[:, None]].reshape(SEMITONES, -1),
             by_kind[:, _TONICS[:, None], :, _FROM_TONIC].reshape(SEMITONES, -1),
+            self._one_by_one().reshape(SEMITONES, -1),
         )
         return np.minimum(np.concatenate(columns, axis=1), np.float32(MOST))
+
+    def _one_by_one(self) -> F32:
+        """Return the newest steps from each tonic [12, STEPS, semitones]; fewer than that are heard over and over."""
+        places = np.arange(-STEPS, 0) % len(self.semitones)
+        return profile.turned(self.semitones[places]).transpose(1, 0, 2)
 
 
 def _chords(chroma: F32, low: F32) -> F32:

@@ -79,11 +79,12 @@ def octaves(steps: F32) -> F32:
 
 
 def turned(profile: F32) -> F32:
-    """Return a profile [..., semitones] as seen from each tonic, C first: float32 [..., 12, semitones], mean 0.
+    """Return a profile, or several that belong together, [..., semitones] as seen from each tonic: C first, mean 0.
 
-    Within each octave the tonic comes first, so that what makes a key is at the same place whatever the key.
+    Returns float32 [..., 12, semitones]. Within each octave the tonic comes first, so that what makes a key is at the
+    same place whatever the key.
     """
-    scaled = np.clip(profile / (profile.mean(axis=-1, keepdims=True) + 1e-3) - 1.0, -1.0, 5.0)
+    scaled = np.clip(profile / (profile.mean() + 1e-3) - 1.0, -1.0, 5.0)
     return np.asarray(scaled[..., _FROM_TONICS], np.float32)
 
 
