@@ -108,7 +108,7 @@ class Average(keras.layers.Layer):  # type: ignore[misc]
 
 
 class OneOf(keras.layers.Layer):  # type: ignore[misc]
-    """A weighted mean of several answers [batch, n]; in training one of them, drawn for each window, that learns alone."""
+    """A weighted mean of answers [batch, n]; in training one of them, drawn for each window, that learns alone."""
 
     def __init__(self, shares: list[float], **options: Any) -> None:  # noqa: ANN401 - Keras passes names and types through
         """Let each answer count by one of ``shares``, which add up to 1; in an int8 model this sum alone is float."""
