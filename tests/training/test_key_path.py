@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,11 @@ from stream_analyzer.analysis.pitches import PITCHES, StreamingPitches
 from stream_analyzer.errors import ConfigError
 from tests.analysis.test_key import cadence
 from tests.training.commands import command
-from training.key import evaluate, pitch_set, template
+from training.key import evaluate, pitch_set, songs, template
 from training.key.score import scores, weighted
+from training.key.songs import Composer
+from training.music import mma_styles
+from training.music.midi import DRUM_CHANNEL, Note, Score, write_midi
 
 pytestmark = pytest.mark.train
 
@@ -110,3 +114,21 @@ def test_a_report_is_published_with_its_intervals(run: Path) -> None:
     ]  # fmt: skip
     assert "interval" not in shown[0]
     assert shown[-1]["interval"][1] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("channel", "kinds"), [(0, ["mma zoom/funk"]), (DRUM_CHANNEL, [])], ids=["tones", "drums alone"]
+)
+def test_a_groove_of_drums_alone_is_no_song(
+    channel: int, kinds: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "midi").mkdir()
+    zipfile.ZipFile(tmp_path / "midi/pop909.zip", "w").close()
+    score = Score(programs={})
+    score.notes = [Note(start=0.0, length=1.0, channel=channel, pitch=60, velocity=90)]
+    sound = np.full(40 * PITCHES.sample_rate_hz, 0.1, np.float32)
+    monkeypatch.setattr(mma_styles, "grooves", lambda: {"zoom/funk": ["Funk", "Funk1"]})
+    monkeypatch.setattr(songs, "run_mma", lambda _text, **_seed: write_midi(score, bpm=100.0))
+    monkeypatch.setattr(songs, "render", lambda _midi, _rng: sound)
+    made = Composer(tmp_path, split="train").chart(np.random.default_rng(0), 30.0)
+    assert [song.kind for song in (made,) if song] == kinds

@@ -106,7 +106,9 @@ class Composer:
         names = [str(name) for name in rng.choice(library[style], size=2)]
         text = mma_styles.song_text(style, bpm=bpm, seconds=seconds + 6.0, chords=chords, names=names)
         midi = run_mma(text, seed=int(rng.integers(1 << 30)))
-        return _rendered(midi, rng, seconds, key=tonic + 12 * minor, kind=f"mma {style}") if midi else None
+        if not (midi and _has_pitches(midi)):
+            return None
+        return _rendered(midi, rng, seconds, key=tonic + 12 * minor, kind=f"mma {style}")
 
     def pop909(self, rng: np.random.Generator, seconds: float) -> Song | None:
         """Render a stretch of a song of POP909, in any key, with other instruments, mostly with drums."""
@@ -143,6 +145,11 @@ class Composer:
 def _ends_somewhere(progression: tuple[tuple[int, str], ...]) -> bool:
     """Tell whether a progression has a dominant, which leads to its tonic alone."""
     return any(degree == 7 and kind in ("M", "7") for degree, kind in progression)
+
+
+def _has_pitches(midi: bytes) -> bool:
+    """Tell whether more than drums play, which some grooves leave alone."""
+    return any(note.channel != DRUM_CHANNEL for note in read_midi(midi).notes)
 
 
 def _rendered(midi: bytes, rng: np.random.Generator, seconds: float, *, key: int, kind: str) -> Song | None:
