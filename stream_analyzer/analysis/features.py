@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stream_analyzer.analysis.spans import spans
+
 if TYPE_CHECKING:
     from stream_analyzer.types import F32, F64
 
@@ -151,13 +153,12 @@ class StreamingLogMel:
         """
         spec = self.spec
         signal = np.concatenate([self._pending, samples])
-        count = max(0, (signal.size - spec.n_fft) // spec.hop + 1)
+        frames = spans(signal, spec.n_fft, hop=spec.hop)
+        count = len(frames)
         self._pending = signal[count * spec.hop :].copy()
         self._count += count
         if not count:
             return np.empty((0, spec.n_mels), np.float32)
-        size = signal.itemsize
-        frames = np.ndarray((count, spec.n_fft), signal.dtype, signal, strides=(spec.hop * size, size))
         spectrum = np.fft.rfft(frames * self._window, axis=1)
         power = spectrum.real**2 + spectrum.imag**2
         products = power.take(self._bins, axis=1) * self._weights

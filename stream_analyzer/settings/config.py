@@ -16,6 +16,7 @@ from stream_analyzer.errors import ConfigError
 from stream_analyzer.settings import readers as values
 from stream_analyzer.settings.inputs import NamedInput, read_inputs
 from stream_analyzer.settings.readers import COMMAND_LINE, ENV_PREFIX
+from stream_analyzer.sound.media import RATES_HZ
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -54,9 +55,7 @@ class Settings:
         None, values.tempo_range, "LO-HI in BPM: show tempi outside of it as the octave within, or any (the default)"
     )
     speed: float = _setting(1.0, values.speed, "file and demo: 1 is real time, 0 as fast as possible")
-    rate: int | None = _setting(
-        None, values.whole(4_000, 768_000), "sample rate in Hz, of raw PCM or asked of the device"
-    )
+    rate: int | None = _setting(None, values.whole(*RATES_HZ), "sample rate in Hz, of raw PCM or asked of the device")
     channels: int | None = _setting(None, values.whole(1, 64), "channel count, of raw PCM or asked of the device")
     format: str = _setting("s16le", values.one_of(*PCM_FORMATS), "sample format of raw PCM: s16le or f32le")
     host: str = _setting("127.0.0.1", values.host, "address to serve on")

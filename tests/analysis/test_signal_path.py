@@ -11,6 +11,7 @@ from stream_analyzer.analysis.level import FLOOR_DBFS, measure_level
 from stream_analyzer.analysis.manifest import ModelInput
 from stream_analyzer.analysis.resample import Resampler, mix, pick_channels
 from stream_analyzer.analysis.rolling import RollingWindow
+from stream_analyzer.analysis.spans import spans
 from stream_analyzer.analysis.steps import Steps
 from tests.support.fakes import drum_loop
 
@@ -135,3 +136,13 @@ def test_window_reset_equals_new() -> None:
     np.testing.assert_array_equal(window.frames, RollingWindow(SHAPE, n_mels=1, fill=-9.0).frames)
     assert not window.ready
     assert [window.push(np.ones((1, 1), np.float32)) for _ in range(4)] == [False, False, False, True]
+
+
+@given(length=st.integers(1, 60), size=st.integers(1, 20), hop=st.integers(1, 9))
+def test_spans_are_all_that_fit(length: int, size: int, hop: int) -> None:
+    signal = np.arange(2 * length, dtype=np.float32).reshape(2, length)
+    found = spans(signal, size, hop=hop)
+    starts = range(0, length - size + 1, hop)
+    assert found.shape == (2, len(starts), size)
+    for place, start in enumerate(starts):
+        np.testing.assert_array_equal(found[:, place], signal[:, start : start + size])

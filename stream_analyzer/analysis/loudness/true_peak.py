@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from stream_analyzer.analysis.spans import spans
+
 if TYPE_CHECKING:
     from stream_analyzer.types import F32
 
@@ -52,7 +54,5 @@ class TruePeak:
         high = np.packbits(height > self.peak / _MOST, axis=1)  # a byte is a stretch
         able = (high[:, :count] | high[:, 1 : count + 1] | high[:, 2 : count + 2]) > 0
         if able.any():
-            along, on = sound.strides
-            shape, strides = (len(sound), count, _SPAN), (along, _STRETCH * on, on)
-            between = np.ndarray(shape, sound.dtype, sound, strides=strides)[able] @ _KERNELS
+            between = spans(sound, _SPAN, hop=_STRETCH)[able] @ _KERNELS
             self.peak = max(self.peak, float(between.max()), -float(between.min()))

@@ -25,9 +25,8 @@ class Arrivals:
     def __init__(self, before: Arrivals | None = None) -> None:
         """Begin a capture of which nothing has arrived, after ``before``."""
         self._gap_from_s = before.heard_until_s if before else 0.0
-        self._were_ahead_s = before.ahead_s if before else 0.0
-        self._first_begin_s = 0.0
-        self._soon_begin_s = 0.0
+        self.ahead_s: float = before.ahead_s if before else 0.0  # more counted as missing between captures than was
+        self._settled_s = 0.0
         self._counted_s = 0.0
         self._begin_s = 0.0
         self._seen_s = 0.0
@@ -38,20 +37,15 @@ class Arrivals:
         """Time on the computer's clock up to which all sound has arrived or was counted as lost; 0 before any."""
         return self._begin_s + self._counted_s
 
-    @property
-    def ahead_s(self) -> float:
-        """How much more was counted as missing, between captures, than was."""
-        return self._were_ahead_s + (self._first_begin_s - self._soon_begin_s if self._gap_from_s else 0.0)
-
     def count(self, sound_s: float, *, now_s: float) -> float:
         """Count ``sound_s`` that arrived now, known losses included; return the seconds that are missing before it."""
         begin_s = now_s - self._counted_s - sound_s
         if not self._counted_s:
             missing_s = self._begin(begin_s)
         else:
-            if now_s - self._first_begin_s < WINDOW_S:
-                self._soon_begin_s = min(self._soon_begin_s, begin_s)
-            self._begin_s = min(self._begin_s + _DRIFT * (now_s - self._seen_s), begin_s)
+            before_s, self._begin_s = self._begin_s, min(self._begin_s + _DRIFT * (now_s - self._seen_s), begin_s)
+            if self._gap_from_s and now_s < self._settled_s:
+                self.ahead_s += before_s - self._begin_s
             missing_s = self._dropped(begin_s, now_s=now_s)
         self._counted_s += sound_s
         self._seen_s = now_s
@@ -59,12 +53,12 @@ class Arrivals:
 
     def _begin(self, begin_s: float) -> float:
         """Take the first block; return what is missing between the capture before and this one."""
-        self._begin_s = self._first_begin_s = self._soon_begin_s = begin_s
+        self._begin_s, self._settled_s = begin_s, begin_s + WINDOW_S
         if not self._gap_from_s:
             return 0.0
         gap_s = begin_s - self._gap_from_s
-        missing_s = max(0.0, gap_s - self._were_ahead_s)
-        self._were_ahead_s += missing_s - gap_s
+        missing_s = max(0.0, gap_s - self.ahead_s)
+        self.ahead_s += missing_s - gap_s
         return missing_s
 
     def _dropped(self, begin_s: float, *, now_s: float) -> float:
